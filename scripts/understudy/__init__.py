@@ -1,0 +1,1 @@
+"""Replace a performer's face on film plates with a cleared talent's face."""

@@ -1,0 +1,1 @@
+"""Model store, records of finished work, ledger."""
