@@ -1,0 +1,171 @@
+"""A show with the ranges of its plates: which chunks there are, and what each stage of each is asked to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from understudy.errors import ConfigError
+from understudy.runtime.code import code_of
+from understudy.show.frames import chunk_name, chunks
+from understudy.show.load import Show
+from understudy.show.overrides import override_record
+from understudy.show.schema import defaults, schema
+
+ORDER = ("extract", "detect", "track", "align", "swap", "matte", "match", "composite", "encode", "qc")
+FINISH = ("light", "texture", "grain")
+WHOLE = ("track", "match", "encode", "qc")
+CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What planning needs to know of a plate, without opening ``plate.json``.
+
+    ``size`` and ``mtime_ns`` are those of the movie file, or of the folder of a sequence, when it was ingested.
+    """
+
+    kind: str
+    first: int
+    last: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def read(cls, path: Path) -> Stamp:
+        """Read a stamp that `ingest` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def watched(plate: Path) -> Path:
+    """The path whose size and time tell whether a plate changed: the movie itself, or the sequence's folder."""
+    return plate if plate.is_file() or plate.is_dir() else plate.parent
+
+
+def current(stamp: Path, plate: Path) -> bool:
+    """Whether a stamp exists and still describes the plate on disk (one `stat`, no pixel)."""
+    if not stamp.is_file():
+        return False
+    known, now = Stamp.read(stamp), watched(plate).stat()
+    return (known.mtime_ns, known.size) == (now.st_mtime_ns, now.st_size)
+
+
+class Plan:
+    """The work of a show: a pure look-up over shot list, looks and plate ranges.
+
+    Parameters
+    ----------
+    show:
+        The show as configured.
+    stamps:
+        Shot id to the stamp of its plate.
+    """
+
+    def __init__(self, show: Show, stamps: Mapping[str, Stamp]) -> None:
+        self._show = show
+        self._stamps = stamps
+        self._chunks = {shot: self._cut(shot) for shot in stamps}
+
+    def _cut(self, shot: str) -> dict[str, tuple[int, int]]:
+        asked, stamp = self._show.shots[shot], self._stamps[shot]
+        first = stamp.first if asked.first is None else asked.first
+        last = stamp.last if asked.last is None else asked.last
+        if not stamp.first <= first <= last <= stamp.last:
+            raise ConfigError(
+                f"in/out {first}-{last} lies outside the plate, which has frames {stamp.first}-{stamp.last}",
+                where=f"shot {shot} (row {asked.row} of the shot list)",
+                fix="correct the columns in and out, or leave them empty for the whole plate",
+            )
+        self._show.check_frames(shot, first, last)
+        return {chunk_name(a, b): (a, b) for a, b in chunks(first, last, self._show.chunk)}
+
+    def movie(self, shot: str) -> bool:
+        """Whether the shot's plate is a movie (and so needs a frame store)."""
+        return self._stamps[shot].kind == "movie"
+
+    def chunks(self, shot: str) -> list[str]:
+        """Names of the shot's chunks, in order."""
+        return list(self._chunks[shot])
+
+    def frames(self, shot: str, chunk: str | None = None) -> tuple[int, int]:
+        """First and last frame of a chunk, or of the whole shot."""
+        ranges = self._chunks[shot]
+        if chunk is not None:
+            return ranges[chunk]
+        names = list(ranges)
+        return ranges[names[0]][0], ranges[names[-1]][1]
+
+    def talents(self, shot: str) -> list[str]:
+        """Ids of the talents that may appear in a shot, sorted."""
+        named = {entry.talent for entry in self._show.shots[shot].cast}
+        return sorted(named | set(self._show.overrides(shot).cast.values()))
+
+    def job(self, stage: str, shot: str, chunk: str | None = None) -> dict[str, Any]:
+        """What one job is asked to do: subject, settings, code digest (everything JSON)."""
+        into = {
+            "composite": self._show.out / shot,
+            "encode": self._show.out / shot,
+            "qc": self._show.root / self._show.name,
+        }
+        return {
+            "stage": stage,
+            "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
+            "settings": self._settings(stage, shot),
+            "code": code_of(stage),
+            "ledger": str(self._show.work / shot / "ledger.jsonl"),
+            "into": str(into[stage]) if stage in into else None,
+        }
+
+    def _settings(self, stage: str, shot: str) -> dict[str, Any]:
+        show, asked = self._show, self._show.shots[shot]
+        settings = show.settings(shot)
+        own = dict(settings.get(stage, {}))
+        if stage == "track":
+            own["cast"] = [[entry.kind, entry.value, entry.talent] for entry in asked.cast]
+            own["overrides"] = override_record(show.overrides(shot))
+            own["look"] = {key: value for key, value in settings["detect"].items() if key != "ranges"}
+        if stage == "matte":
+            own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
+        if stage == "composite":
+            # The fit hands these on, but a frame range may change them after it.
+            finish = settings["match"]
+            own |= {name: finish[name] for name in FINISH}
+            own["ranges"] = own.get("ranges", []) + finish.get("ranges", [])
+            own["deliveries"] = {
+                name: {key: show.deliveries[name][key] for key in ("frames", "matte")} for name in asked.delivery
+            }
+            own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
+        if stage == "encode":
+            own["movies"] = {m["name"]: m for name in asked.delivery for m in show.deliveries[name]["movies"]}
+        if stage == "qc":
+            own["notes"] = asked.notes
+            own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
+            own["resolved"] = settings
+        if stage == "hero":
+            own["stages"] = {name: self._settings(name, shot) for name in ("align", "swap", "matte", "match", "composite")}
+        return own
+
+    def talent_job(self, talent: str) -> dict[str, Any]:
+        """What the job that prepares a talent's pictures is asked to do."""
+        return {
+            "stage": "talent",
+            "subject": {"talent": talent},
+            "settings": defaults(schema("settings"))["detect"],
+            "code": code_of("talent"),
+            "ledger": str(self._show.talent_folder / talent / "ledger.jsonl"),
+            "into": None,
+        }
+
+    def totals(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Frames to do: shot to stage to chunk, in the order of the work."""
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        for shot, ranges in self._chunks.items():
+            chunked = {name: last - first + 1 for name, (first, last) in ranges.items()}
+            whole = sum(chunked.values())
+            stages = {stage: chunked for stage in CHUNKED if stage != "extract" or self.movie(shot)}
+            stages |= {stage: {stage: whole} for stage in WHOLE}
+            found[shot] = {stage: stages[stage] for stage in ORDER if stage in stages}
+        return found
