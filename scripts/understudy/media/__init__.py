@@ -1,0 +1,1 @@
+"""Plates and deliverables: movies, image sequences, colour, frame and crop stores."""
