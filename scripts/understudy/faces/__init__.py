@@ -1,0 +1,1 @@
+"""Detection, landmarks, tracks, casting and their geometry."""
