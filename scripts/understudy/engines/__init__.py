@@ -1,0 +1,1 @@
+"""Who makes the new face, behind one interface."""

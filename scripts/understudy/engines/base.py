@@ -1,0 +1,133 @@
+"""What every engine is: a card that says what it needs, and two calls.
+
+An engine makes a new face out of a crop of the plate. `prepare` sees the whole shot once and must give the
+same state whichever chunk of the shot is rendered; `swap` sees some frames and keeps nothing between them.
+That is how results come not to depend on the size of a chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Points = NDArray[np.float32]
+StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an engine declares about itself.
+
+    Attributes
+    ----------
+    name:
+        What a look's ``engine`` setting says.
+    template:
+        How its crops are cut. ``"plate"``: boxes of the frame at the frame's own pixels, never resampled.
+    range:
+        Lowest and highest display value that it is fed and returns when the plate has no highlights above
+        white.
+    window:
+        Frames of context on each side of a frame that `Engine.swap` must be given.
+    """
+
+    name: str
+    template: str
+    range: tuple[float, float]
+    window: int
+
+
+@dataclass(frozen=True)
+class TalentAtlas:
+    """Pictures of one talent with the mesh found on each.
+
+    Attributes
+    ----------
+    id:
+        Talent's id.
+    pictures:
+        One or more display-referred RGB pictures, float32 [h, w, 3], of any sizes.
+    points:
+        For each picture its mesh, float32 [468, 3], in pixels of that picture (centres at .5).
+    lights:
+        For each picture the light on the face [3], measured as a track's is; empty where nobody measured it.
+    """
+
+    id: str
+    pictures: tuple[Image, ...]
+    points: tuple[Points, ...]
+    lights: tuple[NDArray[Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class FaceContext:
+    """One face that is to be replaced.
+
+    Attributes
+    ----------
+    frame:
+        The plate's frame number (for messages).
+    points:
+        The performer's mesh, float32 [468, 3], in pixels of the crop (centres at .5).
+    index:
+        Row of this frame in the track that `Engine.prepare` was given.
+    """
+
+    frame: int
+    points: Points
+    index: int
+
+
+@runtime_checkable
+class Performance(Protocol):
+    """What an engine may know of the whole shot: one row per frame of the track.
+
+    A track of the faces room has these attributes and can be handed over as it is.
+    """
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """Mesh [n, 468, 3], pixels of the frame."""
+
+    @property
+    def pose(self) -> NDArray[Any]:
+        """Yaw, pitch, roll [n, 3], degrees."""
+
+    @property
+    def light(self) -> NDArray[Any]:
+        """Direction that the face is lit from [n, 3], as the faces room measures it."""
+
+
+class Engine(Protocol[StateT]):
+    """One way to make the new face."""
+
+    @property
+    def card(self) -> Card:
+        """What the engine needs."""
+
+    def prepare(self, talent: TalentAtlas, track: Performance, settings: Mapping[str, Any]) -> StateT:
+        """Everything that depends on the talent and on the whole shot, but not on the plate's pixels."""
+
+    def swap(
+        self, crops: Sequence[Image], state: StateT, context: Sequence[FaceContext]
+    ) -> tuple[list[Image], list[Image]]:
+        """New faces and the engine's own mattes, one per crop.
+
+        Parameters
+        ----------
+        crops:
+            Display-referred RGB, float32 [h, w, 3]; sizes may differ.
+        state:
+            What `prepare` returned for this talent and track.
+        context:
+            One per crop.
+
+        Returns
+        -------
+        Faces of the crops' sizes, display-referred float32; mattes float32 [h, w], 0 to 1.
+        """

@@ -1,0 +1,321 @@
+"""The built-in engine: the talent's own pixels, bent along a mesh of 468 points.
+
+Nothing is learned and nothing is invented: each pixel of the new face is read once from a picture of the
+talent, at the plate's full resolution. The pose, the expression and the outline of the face stay the
+performer's; features and skin become the talent's. What a still picture cannot know (a blink, the inside of
+an open mouth, a cheek that the picture does not show) is left to the plate through the engine's matte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Settings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.engines.atlas import choose, crossfade
+from understudy.engines.base import Card, FaceContext, Image, Performance, TalentAtlas
+from understudy.engines.pictures import source
+from understudy.engines.warp import (
+    Pyramid,
+    affines,
+    bounds,
+    facing,
+    mapping,
+    polygon,
+    pull,
+    smoothstep,
+    stretch,
+)
+from understudy.errors import ConfigError
+from understudy.faces import geometry as g
+
+F64 = NDArray[np.float64]
+
+POLICIES = ("auto", "plate", "talent")
+CROSSFADE = 5  # frames
+PATIENCE = 10  # frames at a difference that an eye notices, for which a switch is worth its cost of 1
+UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the atlas, ready to be warped.
+
+    Attributes
+    ----------
+    source:
+        Its face: display RGB, and as fourth channel 1 where it is bare, 0 where hair hangs over the forehead.
+    points:
+        Mesh [468, 3] in pixels of the picture.
+    facing:
+        [468], how far each point faces the camera in the picture.
+    offset:
+        [468, 3], from the performer's mean proportions to the talent's, in the picture's pose and pixels; 0
+        on the outline. Already scaled by the ``shape`` setting.
+    turn:
+        [frames], how far the picture may be used with the performer's head turned away from its pose, 0 to 1.
+    eyes, mouth:
+        [frames], how much of the performer's own eyes and inner mouth stays with this picture, 0 to 1.
+    """
+
+    source: Pyramid
+    points: F64
+    facing: F64
+    offset: F64
+    turn: F64
+    eyes: F64
+    mouth: F64
+
+
+@dataclass(frozen=True)
+class MeshState:
+    """What `MeshEngine.prepare` found out about a shot.
+
+    Attributes
+    ----------
+    pictures:
+        The atlas.
+    weights:
+        [frames, pictures]; rows sum to one.
+    regions:
+        Influence of the eyes and of the mouth on each point, [468] each, 1 on their rims and 0 far away.
+    """
+
+    pictures: tuple[Picture, ...]
+    weights: F64
+    regions: tuple[F64, F64]
+
+
+@dataclass(frozen=True)
+class MeshEngine:
+    """Piecewise-affine face replacement from an atlas of stills."""
+
+    @property
+    def card(self) -> Card:
+        """Boxes of the frame at its own pixels, one frame at a time."""
+        return Card(name="mesh", template="plate", range=(0.0, 1.0), window=0)
+
+    def prepare(self, talent: TalentAtlas, track: Performance, settings: Settings[str, Any]) -> MeshState:
+        """Choose pictures over the shot and measure how talent and performer differ.
+
+        Parameters
+        ----------
+        talent:
+            At least one picture.
+        track:
+            The whole shot, whatever part of it will be rendered.
+        settings:
+            ``shape`` (0 to 1: the talent's proportions), ``eyes`` and ``mouth`` (``auto``, ``plate``,
+            ``talent``), ``max_yaw`` (degrees between the performer's head and the picture's at which the new
+            face has faded out) and ``switch_cost``.
+
+        Raises
+        ------
+        ConfigError
+            No picture, or a policy that does not exist.
+        """
+        if not talent.pictures:
+            raise ConfigError(
+                "the talent has no picture to take a face from",
+                where=f"talent {talent.id}",
+                fix="name at least one picture of the talent in the talent list",
+            )
+        for key in ("eyes", "mouth"):
+            if settings[key] not in POLICIES:
+                raise ConfigError(
+                    f"{key}: {settings[key]!r} is not a policy of the mesh engine",
+                    where=f"talent {talent.id}",
+                    fix=f"choose one of {', '.join(POLICIES)}",
+                )
+        points = np.asarray(track.points, np.float64)
+        meshes = [np.asarray(p, np.float64) for p in talent.points]
+        path = choose(costs(track, talent), PATIENCE * float(settings["switch_cost"]))
+        yaw = np.asarray(track.pose, np.float64)[:, 0]
+        limit = float(settings["max_yaw"])
+        pictures = tuple(
+            Picture(
+                source=source(picture, mesh),
+                points=mesh,
+                facing=facing(mesh, g.TRIANGLES),
+                offset=float(settings["shape"]) * proportions(mesh, points),
+                turn=smoothstep(np.abs(yaw - g.pose(mesh)[0]), limit, max(limit - 15.0, 0.0)),
+                eyes=keep_eyes(mesh, points, settings["eyes"]),
+                mouth=keep_mouth(mesh, points, settings["mouth"]),
+            )
+            for picture, mesh in zip(talent.pictures, meshes, strict=True)
+        )
+        neutral = meshes[0]
+        regions = (
+            influence(neutral, [*g.LEFT_EYE, *g.RIGHT_EYE]),
+            influence(neutral, list(g.LIPS_INNER)),
+        )
+        return MeshState(pictures, crossfade(path, len(meshes), CROSSFADE), regions)
+
+    def swap(
+        self, crops: Sequence[Image], state: MeshState, context: Sequence[FaceContext]
+    ) -> tuple[list[Image], list[Image]]:
+        """Warp the talent's face onto each crop. See `understudy.engines.base.Engine.swap`."""
+        results = [render(crop, state, face) for crop, face in zip(crops, context, strict=True)]
+        return [face for face, _ in results], [matte for _, matte in results]
+
+
+def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Image]:
+    """New face and matte of one crop. Outside the mesh the face is the crop itself and the matte is 0."""
+    plate = np.asarray(face.points, np.float64)
+    unit = g.iod(plate)
+    weights = state.weights[face.index]
+    used = [(w, p) for w, p in zip(weights, state.pictures, strict=True) if w > 0]
+    eyes = sum(w * p.eyes[face.index] for w, p in used)
+    mouth = sum(w * p.mouth[face.index] for w, p in used)
+
+    free = (1 - eyes * state.regions[0]) * (1 - mouth * state.regions[1])
+    target = plate.copy()
+    for weight, picture in used:
+        scale, rotation, _ = similarity3(picture.points, plate)
+        target += weight * scale * (picture.offset * free[:, None]) @ rotation.T
+
+    box = bounds(target, crop.shape[:2], pad=int(np.ceil(0.1 * unit)) + 2)
+    if box is None:
+        return crop.copy(), np.zeros(crop.shape[:2], np.float32)
+    x0, y0, x1, y1 = box
+    shape = (y1 - y0, x1 - x0)
+    new = np.zeros((*shape, 3), np.float32)
+    matte = np.zeros(shape, np.float32)
+    for weight, picture in used:
+        shown = visibility(picture, target)
+        where = mapping(picture.points, target, shown, g.TRIANGLES, (x0, y0), shape, softness=0.035 * unit)
+        pulled = pull(picture.source, where)
+        new += np.float32(weight) * pulled[..., :3]
+        matte += np.float32(weight * picture.turn[face.index]) * where.visible * np.clip(pulled[..., 3], 0, 1)
+    for hole, strength in ((g.LEFT_EYE, eyes), (g.RIGHT_EYE, eyes), (g.LIPS_INNER, mouth)):
+        if strength > 0:
+            matte *= 1 - np.float32(strength) * polygon(target[list(hole), :2] - (x0, y0), shape, 0.03 * unit)
+
+    full_face = crop.astype(np.float32, copy=True)
+    full_matte = np.zeros(crop.shape[:2], np.float32)
+    full_face[y0:y1, x0:x1] = new
+    full_matte[y0:y1, x0:x1] = np.clip(matte, 0, 1)
+    return full_face, full_matte
+
+
+def visibility(picture: Picture, target: F64) -> F64:
+    """How far the picture can show each point of the target, [468], 0 to 1.
+
+    Fades points that turn away from the camera on the plate, points that turn away in the picture, and points
+    around which the picture would be pulled apart.
+    """
+    maps, area = affines(picture.points[:, :2], target[:, :2], g.TRIANGLES)
+    share = np.abs(area)
+    _, whole = affines(target[:, :2], picture.points[:, :2], g.TRIANGLES)
+    usual = float(np.sqrt(share.sum() / np.abs(whole).sum()))
+    ratio = np.minimum(stretch(maps) / usual, 20.0)
+    total, count = np.zeros(len(target)), np.zeros(len(target))
+    for k in range(3):
+        np.add.at(total, g.TRIANGLES[:, k], share * ratio)
+        np.add.at(count, g.TRIANGLES[:, k], share)
+    fade = smoothstep(total / np.maximum(count, 1e-9), 3.6, 2.0)
+    shown = smoothstep(facing(target, g.TRIANGLES), 0.0, 0.3) * smoothstep(picture.facing, 0.02, 0.25) * fade
+    # A little stretch beside the nose or under it is seen less than a second nose shining through.
+    return 1 - smoothstep(np.abs(g.CANONICAL[:, 0]), 0.35, 0.65) * (1 - shown)
+
+
+def similarity3(source: F64, target: F64) -> tuple[float, F64, F64]:
+    """Scale, rotation [3, 3] and shift [3] that bring one mesh onto another in space (Umeyama, 1991)."""
+    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
+    u, s, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((s * sign).sum() / np.sum(a * a))
+    return scale, rotation, target.mean(axis=0) - scale * rotation @ source.mean(axis=0)
+
+
+def proportions(mesh: F64, track: F64) -> F64:
+    """How the talent's face is built differently from the performer's, [468, 3], in the picture's pose and
+    pixels.
+
+    Each frame's mesh is brought into the picture's pose in space, so that a turned head is not taken for a
+    narrow one; frames near the picture's pose count most. What is expression and not build is taken out: lips
+    keep the distance between upper and lower that they have on the plate. Fades to 0 at the outline.
+    """
+    total, mean = 0.0, np.zeros_like(mesh)
+    for points in track:
+        scale, rotation, shift = similarity3(points, mesh)
+        turn = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+        weight = np.exp(-0.5 * (turn / 15.0) ** 2) + 1e-4
+        mean += weight * (scale * points @ rotation.T + shift)
+        total += weight
+    offset = mesh - mean / total
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    half = (offset[upper] - offset[lower]) / 2
+    lips = influence(mesh, [*upper, *lower])
+    for rows, error in ((upper, half), (lower, -half)):
+        distance = np.linalg.norm(mesh[:, None, :2] - mesh[None, rows, :2], axis=2)
+        share = np.exp(-0.5 * (distance / (0.1 * g.iod(mesh))) ** 2) + 1e-12
+        side = (share / share.sum(axis=1, keepdims=True)) @ error
+        across = mesh[:, 1] - mesh[[13, 14], 1].mean()
+        mine = across <= 0 if rows is upper else across > 0
+        offset = offset - np.where(mine, lips, 0.0)[:, None] * side
+    reach = np.linalg.norm(mesh[:, None] - mesh[None, list(g.OVAL)], axis=2).min(axis=1) / g.iod(mesh)
+    return offset * smoothstep(reach, 0.0, 0.5)[:, None]
+
+
+def influence(mesh: F64, rim: list[int]) -> F64:
+    """1 on a rim of points, falling to 0 at .4 inter-ocular distances from it. Shape [468]."""
+    distance = np.linalg.norm(mesh[:, None] - mesh[None, rim], axis=2).min(axis=1) / g.iod(mesh)
+    return smoothstep(distance, 0.4, 0.05)
+
+
+def keep_eyes(mesh: F64, track: F64, policy: str) -> F64:
+    """How much of the performer's eyes stays, [frames]; ``auto``: where they close, the talent's being open."""
+    if policy != "auto":
+        return np.full(len(track), 1.0 if policy == "plate" else 0.0)
+    talent = g.eye_open(mesh)
+    ratio = np.array([g.eye_open(p) for p in track]) / max(talent, 1e-6)
+    return smoothstep(ratio, 0.6, 0.35)
+
+
+def keep_mouth(mesh: F64, track: F64, policy: str) -> F64:
+    """How much of the performer's inner mouth stays, [frames]: with ``auto`` where one is more open than the
+    other.
+
+    The decision is held for half a second around such a frame, or teeth would come and go while someone
+    speaks.
+    """
+    if policy != "auto":
+        return np.full(len(track), 1.0 if policy == "plate" else 0.0)
+    talent = g.mouth_open(mesh)
+    differ = np.abs(np.array([g.mouth_open(p) for p in track]) - talent)
+    return hold(smoothstep(differ, 0.05, 0.12), 12)
+
+
+def hold(values: F64, reach: int) -> F64:
+    """Running maximum over `reach` frames on each side, then a running mean of the same reach."""
+    padded = np.pad(values, 2 * reach, mode="edge")
+    peak = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+    return np.lib.stride_tricks.sliding_window_view(peak, 2 * reach + 1).mean(axis=1)
+
+
+def costs(track: Performance, talent: TalentAtlas) -> F64:
+    """How badly each picture fits each frame, [frames, pictures]; 1 is a difference that an eye notices."""
+    pose = np.asarray(track.pose, np.float64)
+    points = np.asarray(track.points, np.float64)
+    mouth = np.array([g.mouth_open(p) for p in points])
+    eyes = np.array([g.eye_open(p) for p in points])
+    light = np.asarray(track.light, np.float64)
+    columns = []
+    for i, mesh in enumerate(talent.points):
+        turned = np.linalg.norm((pose - np.asarray(g.pose(mesh)))[:, :2] / 15.0, axis=1)
+        mouthed = np.abs(mouth - g.mouth_open(mesh)) / 0.15
+        looked = np.abs(eyes - g.eye_open(mesh)) / 0.15
+        lit = (
+            np.linalg.norm((light - np.asarray(talent.lights[i]))[:, 1:], axis=1) / 0.3
+            if talent.lights
+            else 0.0
+        )
+        columns.append(turned + mouthed + looked + lit)
+    return np.stack(columns, axis=1)
