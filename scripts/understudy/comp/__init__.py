@@ -1,0 +1,1 @@
+"""Mattes, colour, texture, grain, blend and paste: maths on arrays, no files."""

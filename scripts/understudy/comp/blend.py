@@ -1,0 +1,129 @@
+"""Blends of a new face into a plate, in float. All give (result, weight): ``plate + weight (result - plate)`` is the picture.
+
+The weight is 0, exactly, wherever the matte is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp.pyramid import collapse, gaussian_pyramid, laplacian_pyramid
+from understudy.comp.resample import Image
+from understudy.errors import ConfigError
+
+SUPPORT: Final = 0.15
+"""Matte at which a blend that has its own transition is fully trusted."""
+
+
+def support(matte: Image) -> Image:
+    """Smooth weight that is 1 wherever the matte is more than a trace, and 0 exactly where it is 0."""
+    t = np.minimum(matte * np.float32(1 / SUPPORT), 1)
+    return t * t * (3 - 2 * t)
+
+
+def spread(values: Image, weight: Image, levels: int) -> Image:
+    """Fill values [h, w, 3] in smoothly where ``weight`` [h, w] is 0 (pull-push, Gortler et al. 1996)."""
+    sums = gaussian_pyramid(values * weight[..., None], levels)
+    weights = gaussian_pyramid(weight, levels)
+    filled = sums[-1] / np.maximum(weights[-1], 1e-6)[..., None]
+    for total, known in zip(reversed(sums[:-1]), reversed(weights[:-1]), strict=True):
+        wide = cv2.pyrUp(filled, dstsize=(known.shape[1], known.shape[0]))
+        # A pixel that is partly known is its known part; the rest comes from the coarser level.
+        sure = np.minimum(known, 1)[..., None]
+        filled = total + (1 - sure) * wide
+    return filled
+
+
+def levels_for(unit: float, shape: tuple[int, int]) -> int:
+    """Bands of a blend for an IOD of ``unit`` pixels: the coarsest is about a quarter of it wide."""
+    most = int(np.log2(max(min(shape), 2))) - 2
+    return int(np.clip(round(np.log2(max(unit, 1.0) / 8)), 1, max(most, 1)))
+
+
+def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Image, Image]:
+    """Multi-band blend (Burt and Adelson 1983): fine detail changes over a narrow edge, colour over a wide one.
+
+    Written for the difference to the plate, which is 0 far from the face: one pyramid instead of two, and what lies
+    outside the matte is extrapolated from inside, so that the face's own surroundings cannot leak in.
+    """
+    trusted = support(matte)
+    difference = spread(face - plate, trusted, levels + 1)
+    bands = laplacian_pyramid(difference, levels)
+    weights = gaussian_pyramid(matte, levels)
+    blended = collapse([band * weight[..., None] for band, weight in zip(bands, weights, strict=True)])
+    return plate + blended, trusted
+
+
+def membrane(known: NDArray[np.float64], inside: NDArray[np.bool_], tolerance: float, rounds: int) -> NDArray[np.float64]:
+    """Harmonic function [h, w, c] inside a region, with the values of ``known`` [h, w, c] around it.
+
+    Conjugate gradients on the five-point Laplace equation, started from half the resolution's solution; the crop's
+    border counts as outside. Ends at a residual of ``tolerance`` (rms per pixel) or after ``rounds``.
+    """
+    inside = inside.copy()
+    inside[[0, -1]] = False
+    inside[:, [0, -1]] = False
+    found = known.copy()
+    if not inside.any():
+        return found
+    h, w = inside.shape
+    if min(h, w) >= 32 and inside.sum() > 400:
+        outer = (~inside).astype(np.float64)
+        half = (-(-w // 2), -(-h // 2))
+        weight = cv2.resize(outer, half, interpolation=cv2.INTER_AREA)
+        values = cv2.resize(known * outer[..., None], half, interpolation=cv2.INTER_AREA)
+        values /= np.maximum(weight, 1e-9)[..., None]
+        coarse = membrane(values, weight < 0.5, tolerance, rounds)
+        start = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR)
+    else:
+        start = np.broadcast_to(known[~inside].mean(axis=0), known.shape)
+    found[inside] = start[inside]
+    mask = inside[..., None]
+
+    def laplace(field: NDArray[np.float64]) -> NDArray[np.float64]:
+        result = 4 * field
+        result[1:-1, 1:-1] -= field[:-2, 1:-1] + field[2:, 1:-1] + field[1:-1, :-2] + field[1:-1, 2:]
+        return result * mask
+
+    residual = -laplace(found)
+    step, energy = residual.copy(), float(np.sum(residual**2))
+    goal = tolerance**2 * float(inside.sum()) * known.shape[2]
+    for _ in range(rounds):
+        if energy <= goal:
+            break
+        turned = laplace(step)
+        length = energy / float(np.sum(step * turned))
+        found += length * step
+        residual -= length * turned
+        before, energy = energy, float(np.sum(residual**2))
+        step = residual + (energy / before) * step
+    return found
+
+
+def poisson(
+    plate: Image, face: Image, matte: Image, *, tolerance: float = 2e-5, rounds: int = 400
+) -> tuple[Image, Image]:
+    """Gradient-domain blend (Perez, Gangnet, Blake 2003): the face's gradients, the plate's values around the matte.
+
+    Solved as the face plus a membrane through the difference around it, which is the same equation. Deterministic.
+    """
+    inside = matte > 0
+    correction = membrane((plate - face).astype(np.float64), inside, tolerance, rounds)
+    return np.where(inside[..., None], face + correction.astype(np.float32), plate), support(matte)
+
+
+def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tuple[Image, Image]:
+    """Blend by name: ``multiband``, ``poisson`` or ``alpha``; ``unit`` is the IOD in pixels."""
+    match mode:
+        case "multiband":
+            return multiband(plate, face, matte, levels_for(unit, matte.shape))
+        case "poisson":
+            return poisson(plate, face, matte)
+        case "alpha":
+            return face, matte
+        case _:
+            raise ConfigError(f"blend {mode!r} is not known", fix="use one of: multiband, poisson, alpha")

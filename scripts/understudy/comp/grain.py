@@ -1,0 +1,159 @@
+"""Grain: measured on the plate's flat areas, made again where the new face lacks it.
+
+The model is Gaussian noise: how strong it is by luma, how its three colour components hang together, and the
+autocovariance of each. (The parametric part of AV1's film grain, Norkin and Birkbeck 2018, with a free spectrum.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp.resample import Image, gaussian
+from understudy.comp.texture import luma
+
+F64 = NDArray[np.float64]
+
+LAG: Final = 5
+"""Largest shift, in pixels, at which grain still hangs together."""
+BINS: Final = 8
+"""Luma bins over 0..1."""
+BLOCK: Final = 8
+"""Side in pixels of the blocks that are judged flat or not."""
+LEAST: Final = 0.0025
+"""Sigma of luma below which a plate has no grain worth adding: under a code value of 8 bit."""
+TILE: Final = 256
+"""Side in pixels of the noise that a frame's grain is cut from."""
+DETREND: Final = 3.0
+"""Sigma in pixels of the blur that is taken off as picture."""
+
+
+def residual(image: Image) -> Image:
+    """What a plain area holds beside its own shading, [h, w, 3]."""
+    return image - gaussian(image, DETREND)
+
+
+def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
+    """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, no clipped values."""
+    grey = luma(image)
+    slope = gaussian(grey, 2.0)
+    edges = np.hypot(cv2.Sobel(slope, cv2.CV_32F, 1, 0), cv2.Sobel(slope, cv2.CV_32F, 0, 1))
+    h, w = (n // BLOCK * BLOCK for n in grey.shape)
+    if not h or not w:
+        return np.zeros(grey.shape, bool)
+
+    def worst(values: Image) -> Image:
+        return values[:h, :w].reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).max(axis=(1, 3))
+
+    barred = worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
+    steep = worst(edges)
+    if barred.all():
+        return np.zeros(grey.shape, bool)
+    chosen = ~barred & (steep <= max(float(np.quantile(steep[~barred], 0.3)), 1e-6))
+    found = np.zeros(grey.shape, bool)
+    found[:h, :w] = np.kron(chosen, np.ones((BLOCK, BLOCK), bool))
+    return found
+
+
+def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
+    """Mean product at shifts up to `LAG`, [2 LAG + 1, 2 LAG + 1], of noise [h, w] over the pairs that are both known."""
+    shape = [n + LAG for n in noise.shape]
+    sums = np.fft.irfft2(np.abs(np.fft.rfft2(noise * known, shape)) ** 2, shape)
+    pairs = np.fft.irfft2(np.abs(np.fft.rfft2(known.astype(float), shape)) ** 2, shape)
+    lags = np.arange(-LAG, LAG + 1)
+    grid = np.ix_(lags, lags)
+    return sums[grid] / np.maximum(pairs[grid], 1)
+
+
+def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
+    """Grain model of pictures [h, w, 3] with mattes [h, w] of where to look; None where there is no flat area.
+
+    Returns
+    -------
+    ``sigma`` of luma in `BINS` bins of luma (gaps filled from the neighbours), ``mix`` 3x3 (columns: RGB of the three
+    components for a luma sigma of one), ``covariance`` of each component, normalised to 1 at shift 0. JSON types.
+    """
+    parts = []
+    for image, weight in samples:
+        where = flat(image, weight)
+        if where.sum() >= 4 * BLOCK**2:
+            parts.append((residual(image).astype(np.float64), where, luma(image)))
+    if not parts:
+        return None
+    noise = np.concatenate([part[where] for part, where, _ in parts])
+    level = np.concatenate([grey[where] for _, where, grey in parts])
+    values, axes = np.linalg.eigh(np.cov(noise.T) + 1e-12 * np.eye(3))
+    shapes = []
+    for k in range(3):
+        own = sum(autocovariance(part @ axes[:, k], where) for part, where, _ in parts)
+        shapes.append(own / max(float(own[LAG, LAG]), 1e-12))
+    bright = noise @ np.array([0.2126, 0.7152, 0.0722])
+    bins = np.minimum((level * BINS).astype(int), BINS - 1)
+    filled = [k for k in range(BINS) if np.sum(bins == k) >= BLOCK**2]
+    # The median of squares is that of the grain even where a few blocks hold an edge; .6745 is the normal's.
+    sigma = [float(np.median(np.abs(bright[bins == k]))) / 0.6745 for k in filled]
+    whole = max(float(np.sqrt(bright.var())), 1e-9)
+    return {
+        "sigma": np.interp(np.arange(BINS), filled, sigma).tolist() if filled else [whole] * BINS,
+        "mix": (axes * np.sqrt(values) / whole).tolist(),
+        "covariance": [shape.tolist() for shape in shapes],
+    }
+
+
+def kernel(covariance: F64, size: int) -> NDArray[np.complex64]:
+    """Square root of the spectrum of an autocovariance, for `numpy.fft.rfft2` of a square of ``size`` pixels."""
+    taper = np.hanning(2 * LAG + 3)[1:-1]
+    padded = np.zeros((size, size))
+    lags = np.arange(-LAG, LAG + 1)
+    padded[np.ix_(lags, lags)] = covariance * np.outer(taper, taper)
+    return np.sqrt(np.maximum(np.fft.rfft2(padded).real, 0)).astype(np.complex64)
+
+
+def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> Image:
+    """Grain [h, w, 3] of the model's colour and spectrum, for a luma sigma of one; the same for the same seed."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    parts = []
+    for covariance in model["covariance"]:
+        white = np.fft.rfft2(random.standard_normal((TILE, TILE), np.float32))
+        parts.append(np.fft.irfft2(white * kernel(np.asarray(covariance), TILE), (TILE, TILE)).astype(np.float32))
+    tile = np.stack(parts, axis=-1) @ np.asarray(model["mix"], np.float32).T
+    oy, ox = random.integers(0, TILE, 2)
+    rows = (np.arange(shape[0]) + oy) % TILE
+    columns = (np.arange(shape[1]) + ox) % TILE
+    return tile[rows][:, columns]
+
+
+def sigma_at(model: Mapping[str, Any], level: Image) -> Image:
+    """Sigma of the grain's luma at luma ``level`` [h, w], linear between the bins' centres."""
+    centres = (np.arange(BINS) + 0.5) / BINS
+    steps = np.interp(np.linspace(0, 1, 256), centres, model["sigma"]).astype(np.float32)
+    return steps[np.clip(level * 255, 0, 255).astype(np.uint8)]
+
+
+def visible(model: Mapping[str, Any] | None) -> bool:
+    """Whether a model's grain is worth adding."""
+    return model is not None and float(np.median(model["sigma"])) >= LEAST
+
+
+def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, seed: int) -> Image:
+    """Add what grain a blend lacks.
+
+    Parameters
+    ----------
+    image:
+        Display RGB [h, w, 3]: plate where the matte is 0, new face where it is 1.
+    matte:
+        Share m of the new face [h, w]. The blend's own grain has variance (1 - m)^2 s^2 + m^2 own^2.
+    model:
+        The plate's grain, sigma s; see `measure`.
+    own:
+        Sigma of the luma of the grain that the new face has already.
+    """
+    wanted = sigma_at(model, luma(image)) ** 2
+    lacking = wanted * (1 - (1 - matte) ** 2) - np.float32(own * own) * matte * matte
+    strength = np.sqrt(np.maximum(lacking, 0))
+    return image + strength[..., None] * synthesise(model, matte.shape, seed)

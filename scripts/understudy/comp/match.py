@@ -1,0 +1,202 @@
+"""One fit of colour, texture and grain for a track, and the finish that uses it on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp import colour, grain, light, texture
+from understudy.comp.blend import blend
+from understudy.comp.matte import COARSE, skin
+from understudy.comp.resample import Image, enlarged, reduced
+from understudy.faces.geometry import iod
+
+SPECULAR: Final = 0.98
+"""Quantile of luma above which skin shines and is left out of the colour fit."""
+FEWEST: Final = 24
+"""Blocks of skin below which nothing is fitted."""
+LOOK: Final = ("light", "texture", "grain")
+"""Settings that the fit hands on to `finish`, which takes its own where it is given them."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One frame of a track to fit on.
+
+    Attributes
+    ----------
+    crop, face:
+        Plate and new face, float32 display RGB [h, w, 3].
+    matte:
+        float32 [h, w].
+    points:
+        The performer's mesh [468, 3] in pixels of the crop.
+    """
+
+    crop: Image
+    face: Image
+    matte: Image
+    points: NDArray[np.floating]
+
+
+def _step(points: NDArray[np.floating]) -> int:
+    """Pixels on a side of the blocks on which a face's low frequencies are judged."""
+    return max(1, round(iod(points) / COARSE))
+
+
+def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
+    """Open skin under a matte, by blocks."""
+    step = _step(points)
+    return skin(points, matte.shape, step) * reduced(matte, step)
+
+
+def _moments(samples: Sequence[Sample], skins: Sequence[Image]) -> dict[str, tuple[Any, Any]] | None:
+    """Moments of the face's and the plate's skin by blocks, without highlights; None where there is no skin."""
+    weight = np.concatenate([area.reshape(-1) for area in skins])
+    if weight.sum() < FEWEST:
+        return None
+    found = {}
+    for name in ("face", "crop"):
+        blocks = [reduced(getattr(sample, name), _step(sample.points)).reshape(-1, 3) for sample in samples]
+        pixels = np.concatenate(blocks)
+        shine = texture.luma(pixels)
+        counted = weight * (shine <= np.quantile(shine[weight > 0.5], SPECULAR))
+        found[name] = colour.moments(pixels, counted)
+    return found
+
+
+def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
+    """Defocus and band gains that bring faces in the plate's colour to the plate's texture, and the index before."""
+    sizes = [texture.extent(sample.points) for sample in samples]
+    whole = [(sample.matte > 0.9).astype(np.float32) for sample in samples]
+    lumas = [texture.luma(face) for face in faces]
+    features = [
+        texture.energies(sample.crop, area, texture.limits(size))
+        for sample, area, size in zip(samples, whole, sizes, strict=True)
+    ]
+    sigma = texture.defocus(list(zip(lumas, whole, sizes, strict=True)), features)
+    count = len(texture.SIGMAS) - 1
+    rows, before = np.full((len(samples), count), np.nan), []
+    for k, (sample, face, area, size) in enumerate(zip(samples, faces, skins, sizes, strict=True)):
+        sigmas = texture.limits(size)
+        wanted = texture.energies(sample.crop, area, sigmas)
+        before.append(texture.index(texture.energies(face, area, sigmas), wanted)[0])
+        got = texture.gains(texture.energies(texture.gaussian(face, sigma), area, sigmas), wanted)
+        rows[k, count - len(got) :] = got
+    known = ~np.isnan(rows).all(axis=0)
+    gains = np.ones(count)
+    gains[known] = np.nanmedian(rows[:, known], axis=0)
+    return {"sigma": sigma, "gains": gains.tolist(), "index_before": float(np.median(before))}
+
+
+def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit a track: constant over the shot, so that nothing can pump.
+
+    Parameters
+    ----------
+    samples:
+        Frames spread over the shot.
+    settings:
+        ``colour`` (mkl, mean, none), ``light`` 0..1, ``texture`` and ``grain`` (whether they are matched).
+
+    Returns
+    -------
+    JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
+    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
+    """
+    blocks = [_skin(sample.matte, sample.points) for sample in samples]
+    found = _moments(samples, blocks)
+    still = np.zeros(3), np.eye(3)
+    solved = (
+        colour.solve(settings["colour"], found["face"], found["crop"]) if found else colour.solve("none", still, still)
+    )
+    skins = [
+        (enlarged(area, _step(sample.points), sample.matte.shape) * (sample.matte > 0.9)).astype(np.float32)
+        for sample, area in zip(samples, blocks, strict=True)
+    ]
+    faces = []
+    for sample, area in zip(samples, blocks, strict=True):
+        toned = colour.apply(sample.face, solved["matrix"])
+        faces.append(light.relight(toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]))
+    plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
+    noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
+    if not grain.visible(noise):
+        noise = None
+    detail = _texture(samples, faces, skins)
+    own = 0.0
+    if noise is not None:
+        sizes = [texture.extent(sample.points) for sample in samples]
+        shaped = [
+            texture.apply(face, detail, size, area) for face, size, area in zip(faces, sizes, skins, strict=True)
+        ]
+        new = grain.measure(list(zip(shaped, skins, strict=True)))
+        own = float(np.median(new["sigma"])) if new else 0.0
+    return {
+        "colour": solved,
+        "texture": detail,
+        "grain": noise,
+        "own_grain": own,
+        "look": {name: settings[name] for name in LOOK},
+    }
+
+
+def finish(
+    crop: Image,
+    face: Image,
+    matte: Image,
+    points: NDArray[np.floating],
+    fitted: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> tuple[Image, Image]:
+    """Make the new face sit in the plate: colour, light, texture, blend, grain.
+
+    Parameters
+    ----------
+    crop, face:
+        Plate and new face, float32 display RGB [h, w, 3].
+    matte:
+        float32 [h, w].
+    points:
+        The performer's mesh [468, 3] in pixels of the crop.
+    fitted:
+        What `fit` returned for the track.
+    settings:
+        ``blend`` (multiband, poisson, alpha), ``opacity`` 0..1, and any of ``light``, ``texture``, ``grain``, which
+        otherwise are those of the fit.
+    seed:
+        Of the grain; from shot, track and frame.
+
+    Returns
+    -------
+    Result, display RGB float32 [h, w, 3], and weight float32 [h, w], exactly 0 where the matte is:
+    ``crop + weight (result - crop)`` is the picture.
+    """
+    look = {**fitted["look"], **settings}
+    rows, columns = np.flatnonzero(matte.any(axis=1)), np.flatnonzero(matte.any(axis=0))
+    result, weight = crop.copy(), np.zeros_like(matte)
+    if not len(rows) or not look["opacity"]:
+        return result, weight
+    unit, size = iod(points), texture.extent(points)
+    room = max(8, round(0.3 * unit))
+    box = (
+        slice(max(rows[0] - room, 0), rows[-1] + 1 + room),
+        slice(max(columns[0] - room, 0), columns[-1] + 1 + room),
+    )
+    near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
+    plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
+    new = colour.apply(np.ascontiguousarray(face[box]), fitted["colour"]["matrix"])
+    blocks, step = _skin(laid, near), _step(near)
+    if look["light"]:
+        new = light.relight(new, plate, blocks, step, unit, look["light"])
+    if look["texture"]:
+        new = texture.apply(new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1))
+    mixed, own = blend(look["blend"], plate, new, laid, unit)
+    if look["grain"] and fitted["grain"] is not None:
+        mixed = grain.regrain(mixed, laid, fitted["grain"], fitted["own_grain"], seed)
+    result[box], weight[box] = mixed, own * np.float32(look["opacity"])
+    return result, weight

@@ -1,0 +1,71 @@
+"""Geometric resampling without aliasing, and wide blurs that cost the same at any size.
+
+Images are float32 [h, w] or [h, w, 3]; coordinates have pixel centres at .5.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Image = NDArray[np.float32]
+
+
+def shrink_sigma(scale: float) -> float:
+    """Sigma in source pixels of the prefilter for a scale (target over source pixels): .5 sqrt(1 / s^2 - 1), 0 from s = 1 up.
+
+    Source and target pixel are taken as Gaussians of sigma .5, so the difference of their variances is left to blur
+    (Greene and Heckbert 1986).
+    """
+    return 0.5 * float(np.sqrt(1 / scale**2 - 1)) if scale < 1 else 0.0
+
+
+def gaussian(image: Image, sigma: float | tuple[float, float]) -> Image:
+    """Gaussian blur with repeated edges; ``sigma`` in pixels, one or (x, y); below .05 the axis is left alone."""
+    sx, sy = (sigma, sigma) if isinstance(sigma, int | float) else sigma
+    if max(sx, sy) < 0.05:
+        return image
+    return cv2.GaussianBlur(image, (0, 0), max(sx, 0.05), sigmaY=max(sy, 0.05), borderType=cv2.BORDER_REPLICATE)
+
+
+def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
+    """Resample through a 2x3 matrix that maps source to target pixels.
+
+    Parameters
+    ----------
+    size:
+        Width and height of the result.
+
+    Returns
+    -------
+    float32 [height, width(, 3)]; Lanczos-4, after a Gaussian prefilter along each source axis that is shrunk. Beyond the
+    source its edge is repeated.
+    """
+    m = np.asarray(matrix, np.float64)
+    back = np.linalg.inv(m[:, :2])
+    # Variance a target pixel covers on the source, less what a source pixel has already.
+    sx, sy = 0.5 * np.sqrt(np.maximum(np.sum(back**2, axis=1) - 1, 0))
+    shift = m[:, 2] + m[:, :2] @ (0.5, 0.5) - 0.5
+    return cv2.warpAffine(
+        gaussian(image, (float(sx), float(sy))),
+        np.column_stack([m[:, :2], shift]),
+        size,
+        flags=cv2.INTER_LANCZOS4,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def reduced(image: Image, step: int) -> Image:
+    """Mean over blocks of ``step`` x ``step`` pixels; the last row and column of blocks repeat the edge where needed."""
+    h, w = image.shape[:2]
+    padded = cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE) if step > 1 else image
+    return cv2.resize(padded, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
+
+
+def enlarged(image: Image, step: int, shape: tuple[int, int]) -> Image:
+    """The inverse of `reduced` for a smooth image: linear between the blocks' centres, cut to ``shape`` (h, w)."""
+    if step == 1:
+        return image[: shape[0], : shape[1]]
+    size = (image.shape[1] * step, image.shape[0] * step)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
