@@ -1,0 +1,1 @@
+"""Measures, thresholds and the review page."""
