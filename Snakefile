@@ -1,0 +1,29 @@
+"""understudy: replace a performer's face on film plates with a cleared talent's face.
+
+Types of targets: the whole show (default), `preview`, `review`, `models`, `verify`, `collect`, `doctor`.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/plates.smk"
+include: "rules/faces.smk"
+include: "rules/swap.smk"
+include: "rules/composite.smk"
+include: "rules/deliver.smk"
+include: "rules/review.smk"
+include: "rules/keep.smk"
+
+
+rule all:
+    """Every selected shot finished, and the review page over them."""
+    default_target: True
+    input:
+        every_shot,
+        "<review>/index.html",

@@ -1,0 +1,131 @@
+"""Parse-time helpers: the show, its plan, and the functions that rules take their inputs and params from.
+
+Nothing here opens a plate. Ingest is a small workflow of its own (ingest.smk) that runs first, once, for the shots whose plates
+are new or changed; with the ranges known, every chunk is known while the Snakefile is parsed.
+"""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+sys.path.insert(0, str(HERE.parent / "scripts"))
+
+from understudy.runtime.doctor import check_runtime
+from understudy.runtime.ingest import ingest_first
+from understudy.runtime.lock import hold
+from understudy.runtime.status import write_plan
+from understudy.show.load import load_show
+from understudy.show.plan import Plan, Stamp
+
+BASE = Path.cwd()
+SHOW = load_show(config, BASE, today=date.today())
+
+if workflow.is_main_process:
+    check_runtime()
+    ingest_first(SHOW, config, HERE / "ingest.smk")
+
+PLAN = Plan(SHOW, {shot: Stamp.read(SHOW.work / shot / "plate.stamp") for shot in SHOW.shots})
+
+
+pathvars:
+    work=str(SHOW.work),
+    out=str(SHOW.out),
+    review=str(SHOW.review),
+    talent=str(SHOW.talent_folder),
+    store=str(SHOW.store),
+
+
+wildcard_constraints:
+    shot=r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+    talent=r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+    chunk=r"\d+-\d+",
+
+
+onstart:
+    hold(SHOW.work / "driver.lock")
+    write_plan(SHOW.work / "plan.json", PLAN.totals())
+
+
+def job(stage):
+    """Params of one stage: subject, resolved settings and code digest, as one dict."""
+
+    def of(wildcards):
+        return PLAN.job(stage, wildcards.shot, getattr(wildcards, "chunk", None))
+
+    return of
+
+
+def chunks_of(stage):
+    """The records of a stage for every chunk of a shot."""
+
+    def of(wildcards):
+        return [f"{SHOW.work}/{wildcards.shot}/{stage}/{chunk}.json" for chunk in PLAN.chunks(wildcards.shot)]
+
+    return of
+
+
+def stored_chunk(wildcards):
+    """The frame store of a chunk of a movie plate; a sequence is read in place."""
+    if PLAN.movie(wildcards.shot):
+        return f"{SHOW.work}/{wildcards.shot}/extract/{wildcards.chunk}.json"
+    return []
+
+
+def stored_shot(wildcards):
+    """The frame stores of a whole shot."""
+    return chunks_of("extract")(wildcards) if PLAN.movie(wildcards.shot) else []
+
+
+def talents_of_shot(wildcards):
+    """The prepared pictures of every talent that a shot casts."""
+    return [f"{SHOW.talent_folder}/{talent}/atlas.json" for talent in PLAN.talents(wildcards.shot)]
+
+
+def pictures_of_talent(wildcards):
+    """The pictures that talent.yaml names."""
+    return [str(picture) for picture in SHOW.talents[wildcards.talent].pictures]
+
+
+def urgency(wildcards):
+    """The shot list's priority, so that whole shots finish first."""
+    return SHOW.shots[wildcards.shot].priority
+
+
+def every_shot(wildcards):
+    """The last records of every selected shot."""
+    return [f"{SHOW.work}/{shot}/{stage}.json" for shot in SHOW.shots for stage in ("encode", "qc")]
+
+
+def shots_for(name):
+    """One file per selected shot."""
+
+    def of(wildcards):
+        return [f"{SHOW.work}/{shot}/{name}" for shot in SHOW.shots]
+
+    return of
+
+
+def roto_of_shot(wildcards):
+    """The roto sequences' folders; a changed frame in them is noticed by the folder's time."""
+    return sorted({str(roto.pattern.parent) for roto in SHOW.overrides(wildcards.shot).roto})
+
+
+def stored_model(name):
+    """Path of a model in the store."""
+    return f"{SHOW.store}/{SHOW.models[name]['file']}"
+
+
+def card_of_file(wildcards):
+    """Name and card of the model that a file of the store belongs to."""
+    return next([name, card] for name, card in SHOW.models.items() if card["file"] == wildcards.file)
+
+
+def talent_job(wildcards):
+    """Params of `talent`."""
+    return PLAN.talent_job(wildcards.talent)
+
+
+def review_params(wildcards):
+    """What the review page says about the show."""
+    return {"name": SHOW.name, "work": str(SHOW.work), "out": str(SHOW.out), "shots": list(SHOW.shots)}

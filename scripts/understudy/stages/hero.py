@@ -1,0 +1,72 @@
+"""Stage `preview`: the few most telling frames of a shot, rendered before the rest."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from understudy.comp.match import Sample
+from understudy.faces.files import read_tracks
+from understudy.faces.geometry import iod
+from understudy.media.colour import to_display
+from understudy.media.proxy import proxy
+from understudy.media.roto import Roto
+from understudy.qc.sheet import choose_heroes
+from understudy.runtime.job import Job
+from understudy.runtime.records import Facts
+from understudy.stages.align import cuts_of
+from understudy.stages.composite import finish_frame
+from understudy.stages.matte import layers_of
+from understudy.stages.match import fits_of
+from understudy.stages.plates import frames_of
+from understudy.stages.swap import Faces
+
+
+HEROES = 6
+
+
+def hero(job: Job) -> Facts:
+    """Choose frames by size, turn, score and light; take them through the stages that a chunk goes through.
+
+    The fit is made on the chosen frames only, so colour may differ a little from the finished shot's.
+    """
+    tracks, roles = read_tracks(job.record("tracks").folder)
+    cast = [track for track in tracks if track.id in roles]
+    if not cast:
+        return {"shot": job.shot, "frames": [], "why": []}
+    stages = job.settings["stages"]
+    heroes = choose_heroes(
+        np.concatenate([track.frames for track in cast]),
+        np.concatenate([[iod(points) for points in track.points] for track in cast]),
+        np.concatenate([track.pose[:, 0] for track in cast]),
+        np.concatenate([track.score for track in cast]),
+        np.concatenate([track.light[:, 0] for track in cast]),
+        HEROES,
+    )
+    numbers = [chosen.frame for chosen in heroes]
+    plate, frames = frames_of(job, numbers)
+    images = {number: frames.read(number) for number in numbers}
+    engine = Faces(stages["swap"], cast, roles, job.records("talents"))
+    by_id = {track.id: track for track in cast}
+    roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in stages["matte"]["roto"]]
+    made, samples = {}, {track.id: [] for track in cast}
+    for number in numbers:
+        cuts = cuts_of(cast, [number], stages["align"], (plate.width, plate.height))
+        crops = [to_display(np.ascontiguousarray(images[number][cut.region][..., :3]), plate) for cut in cuts]
+        faces = engine.make(cuts, crops)
+        mattes = []
+        for cut, crop, (face, engine_matte) in zip(cuts, crops, faces, strict=True):
+            layers = layers_of(cut, by_id[cut.track], crop, engine_matte, roto, stages["matte"])
+            mattes.append(layers["matte"])
+            samples[cut.track].append(Sample(crop, face, layers["matte"], by_id[cut.track].points[cut.index] - cut.corner))
+        made[number] = cuts, [face for face, _ in faces], mattes
+        job.tick(1)
+    fits = fits_of(samples, stages["match"])
+    for number, (cuts, faces, mattes) in made.items():
+        finished, _ = finish_frame(
+            images[number], cuts, faces, mattes, by_id, fits, stages["composite"], plate, job.shot
+        )
+        for kind, image in (("plate", images[number]), ("result", finished)):
+            picture = cv2.cvtColor(proxy(image[..., :3], plate), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(job.folder / f"{kind}.{number:07d}.png"), picture)
+    return {"shot": job.shot, "frames": numbers, "why": [chosen.why for chosen in heroes]}

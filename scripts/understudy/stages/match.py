@@ -1,0 +1,68 @@
+"""Stage `match`: one fit of colour, texture and grain for each cast track of a shot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from understudy.comp.colour import to_cdl, to_cube
+from understudy.comp.match import Sample, fit
+from understudy.faces.files import read_tracks
+from understudy.faces.tracks import Track
+from understudy.media.colour import to_display
+from understudy.runtime.job import Job
+from understudy.runtime.records import Facts
+from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.plates import plate_of
+
+SAMPLES = 12
+
+
+def chosen(track: Track, frames: Iterable[int], count: int = SAMPLES) -> list[int]:
+    """Frames to fit on: spread evenly over the frames where the track was really seen (or all, if none was)."""
+    wanted = set(frames)
+    own = [int(f) for f in track.frames if int(f) in wanted]
+    seen = [f for f in own if track.seen[f - int(track.frames[0])]] or own
+    if not seen:
+        return []
+    picks = np.unique(np.linspace(0, len(seen) - 1, min(count, len(seen))).round().astype(int))
+    return [seen[int(pick)] for pick in picks]
+
+
+def fits_of(samples: dict[str, list[Sample]], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Track id to fit, for the tracks that have samples."""
+    return {name: fit(own, settings) for name, own in sorted(samples.items()) if own}
+
+
+def match(job: Job) -> Facts:
+    """Fit each cast track on a few frames spread over the shot; write the fit, and its colour as CDL and cube."""
+    plate = plate_of(job)
+    tracks, roles = read_tracks(job.record("tracks").folder)
+    cast = {track.id: track for track in tracks if track.id in roles}
+    wanted = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
+    samples: dict[str, list[Sample]] = {name: [] for name in cast}
+    triples: Sequence[Any] = list(
+        zip(job.records("crops"), job.records("faces"), job.records("mattes"), strict=True)
+    )
+    for source, faces, mattes in triples:
+        cuts: list[Cut] = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
+        pages = [cut.page for cut in cuts]
+        for cut, crop, face, matte in zip(
+            cuts,
+            read_pages(source, "crops.tif", pages),
+            read_pages(faces, "faces.tif", pages),
+            read_pages(mattes, "matte.tif", pages),
+            strict=True,
+        ):
+            points = cast[cut.track].points[cut.index] - cut.corner
+            samples[cut.track].append(Sample(to_display(crop, plate), unit(face), unit(matte), points))
+    fits = fits_of(samples, job.settings)
+    (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
+    for name, made in fits.items():
+        if "colour" in made:
+            (job.folder / f"{name}.cdl").write_text(to_cdl(made["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+            (job.folder / f"{name}.cube").write_text(to_cube(made["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+    return {"tracks": sorted(fits)}

