@@ -31,7 +31,7 @@ demo/plates/.stamp: demo/plates.py demo/make_plates.py .venv/.stamp
 	touch $@
 
 demo: .venv/.stamp demo/plates/.stamp
-	$(RUN) scripts/status.py demo/render/demo --watch -- \
+	$(RUN) scripts/status.py demo/render/demo -- \
 	  snakemake --cores $(CORES) --configfile demo/config/config.yaml $(if $(WHEEL),--config $(WHEEL))
 
 lint: .venv/.stamp
@@ -50,7 +50,7 @@ test-slow: .venv/.stamp
 bench: .venv/.stamp
 	$(RUN) -m pytest -m bench -s
 
-LOCK := uv pip compile pyproject.toml --no-config --universal --python-version 3.11 --fork-strategy fewest \
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
   --generate-hashes --no-emit-index-url --no-header --quiet
 HEAD := \# The exact versions and file hashes that `make` installs. Written by `make lock` from pyproject.toml.
 

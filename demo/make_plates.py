@@ -1,7 +1,7 @@
 """Make the demo show's plates, talent pictures and roto: ``python demo/make_plates.py``.
 
-Writes ``demo/plates/{shot}/`` with the plate and ``truth.json`` (see ``plates.truth``), and ``demo/talent/``. The same
-call always writes the same pixels.
+Writes ``demo/plates/{shot}/`` with the plate and ``truth.json`` (see ``plates.truth``), and ``demo/talent/``.
+The same call always writes the same pixels.
 """
 
 from __future__ import annotations

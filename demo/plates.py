@@ -1,8 +1,8 @@
 """The demo's plates as pure functions: two public-domain portraits, filmed by a camera that never was.
 
 A shot is a portrait (or two) that moves under a camera with pan, zoom, roll and a little shake, before an
-out-of-focus extension of its own background; then light that changes, for one shot a hand that passes before the
-face, and grain. Every transform is a formula, so the truth of every frame is known.
+out-of-focus extension of its own background; then light that changes, for one shot a hand that passes before
+the face, and grain. Every transform is a formula, so the truth of every frame is known.
 
 Images are display-encoded (sRGB) float32 RGB, 0..1. Points are (x, y) in pixels with pixel centres at .5.
 """
@@ -48,9 +48,9 @@ class Wave:
 class Performer:
     """One portrait in the frame.
 
-    ``anchor`` is the point of the portrait (its pixels) that stands at ``place`` (frame pixels at the reference
-    height) when nothing moves; ``scale`` is frame pixels per portrait pixel there. ``push`` is the zoom over the
-    whole shot: 0.1 ends 10 % larger than it began.
+    ``anchor`` is the point of the portrait (its pixels) that stands at ``place`` (frame pixels at the
+    reference height) when nothing moves; ``scale`` is frame pixels per portrait pixel there. ``push`` is the
+    zoom over the whole shot: 0.1 ends 10 % larger than it began.
     """
 
     portrait: str
@@ -159,7 +159,8 @@ PLANS: dict[str, Plan] = {
 def portrait(name: str) -> Image:
     """The portrait ``hopper`` or ``astronaut`` as it lies in the installed package, [h, w, 3] float32.
 
-    The hopper portrait (US Navy) comes with matplotlib, the astronaut (NASA) with scikit-image; both are public domain.
+    The hopper portrait (US Navy) comes with matplotlib, the astronaut (NASA) with scikit-image; both are
+    public domain.
     """
     if name == "astronaut":
         import skimage.data
@@ -190,7 +191,7 @@ def gains(plan: Plan, index: int) -> tuple[float, float, float]:
 
 
 def shake(plan: Plan, index: int) -> tuple[float, float]:
-    """The operator's hand, in frame pixels at the reference height: two sines per axis that never repeat in step."""
+    """The operator's hand, in frame pixels at the reference height: two sines per axis, out of step."""
     seconds = index / RATE
     x = Wave(plan.shake, 0.53).at(seconds) + Wave(plan.shake * 0.6, 0.37, 1.1).at(seconds)
     y = Wave(plan.shake, 0.47, 0.4).at(seconds) + Wave(plan.shake * 0.6, 0.31, 2.0).at(seconds)
@@ -198,7 +199,7 @@ def shake(plan: Plan, index: int) -> tuple[float, float]:
 
 
 def matrix(plan: Plan, performer: Performer, index: int, height: int) -> Matrix:
-    """Where the portrait lies: the 2x3 transform from its pixels to the frame's, for the frame at ``index``."""
+    """Where the portrait lies: the 2x3 transform from its pixels to those of the frame at ``index``."""
     unit = height / REFERENCE_HEIGHT
     seconds = index / RATE
     way = _ease(index / max(1, plan.frames - 1))
@@ -215,7 +216,7 @@ def matrix(plan: Plan, performer: Performer, index: int, height: int) -> Matrix:
 
 
 def hand_pose(plan: Plan, index: int, height: int) -> tuple[float, float, float, float] | None:
-    """The hand's palm centre x, y, its size in frame pixels and its angle in degrees, or None while it is away."""
+    """The hand's palm centre x, y, size in frame pixels and angle in degrees; None while it is away."""
     hand = plan.hand
     if hand is None:
         return None
@@ -235,7 +236,7 @@ def hand_matte(plan: Plan, index: int, size: tuple[int, int]) -> Image:
 
 
 def render(shot: str, index: int, size: tuple[int, int] = (960, 540), *, grain: bool = True) -> Image:
-    """The finished frame at ``index`` of a shot: [h, w, 3] float32, display-encoded; ``size`` is (width, height)."""
+    """The finished frame at ``index`` of a shot: [h, w, 3] display-encoded; ``size`` is (width, height)."""
     plan = PLANS[shot]
     frame = _background(plan, index, size)
     for performer in plan.performers:
@@ -260,23 +261,22 @@ def truth(shot: str, frames: int | None = None, size: tuple[int, int] = (960, 54
     """What is known of a shot, in JSON types.
 
     ``frames`` holds one entry per frame: its number, per performer the 2x3 ``matrix`` from portrait to frame
-    pixels, ``gain`` on linear light, the outline of the ``hand`` (empty while it is away) and the grain's seed.
+    pixels, ``gain`` on linear light, the outline of the ``hand`` (empty while away) and the grain's seed.
     """
     plan = PLANS[shot]
-    rows = []
-    for index in range(plan.frames if frames is None else frames):
-        rows.append(
-            {
-                "frame": plan.first + index,
-                "performers": [
-                    {"portrait": person.portrait, "matrix": matrix(plan, person, index, size[1]).tolist()}
-                    for person in plan.performers
-                ],
-                "gain": list(gains(plan, index)),
-                "hand": _outline(hand_matte(plan, index, size)),
-                "grain_seed": seed(shot, plan.first + index, "grain"),
-            }
-        )
+    rows = [
+        {
+            "frame": plan.first + index,
+            "performers": [
+                {"portrait": person.portrait, "matrix": matrix(plan, person, index, size[1]).tolist()}
+                for person in plan.performers
+            ],
+            "gain": list(gains(plan, index)),
+            "hand": _outline(hand_matte(plan, index, size)),
+            "grain_seed": seed(shot, plan.first + index, "grain"),
+        }
+        for index in range(plan.frames if frames is None else frames)
+    ]
     return {"shot": shot, "size": list(size), "rate": "24000/1001", "frames": rows}
 
 
@@ -307,7 +307,7 @@ def _ease(part: float) -> float:
 
 
 def _warp(image: Image, placed: Matrix, size: tuple[int, int], border: int) -> Image:
-    """``image`` at ``placed`` in the supersampled frame; OpenCV's pixel centres are whole numbers, ours are at .5."""
+    """``image`` at ``placed`` in the supersampled frame; OpenCV's pixel centres are whole numbers, ours not."""
     k = SUPERSAMPLE
     linear = k * placed[:, :2]
     offset = k * placed[:, 2] + linear @ np.array([0.5, 0.5]) - 0.5
@@ -333,7 +333,7 @@ def _window(height: int, width: int) -> Image:
 
 @cache
 def _far(name: str) -> tuple[Image, int]:
-    """The portrait's surroundings far out of focus: mirrored outwards, blurred; and how far it reaches out."""
+    """The portrait's surroundings far out of focus: mirrored outwards and blurred; and their reach."""
     picture = portrait(name)
     reach = 640
     wide = cv2.copyMakeBorder(picture, reach, reach, reach, reach, cv2.BORDER_REFLECT)
@@ -341,7 +341,7 @@ def _far(name: str) -> tuple[Image, int]:
 
 
 def _background(plan: Plan, index: int, size: tuple[int, int]) -> Image:
-    """What lies behind: each performer's far layer, moving less than the performer, mixed across the frame."""
+    """What lies behind: each performer's far layer, moving less than they do, mixed across the frame."""
     k = SUPERSAMPLE
     total = np.zeros((k * size[1], k * size[0], 3), np.float32)
     count = len(plan.performers)
@@ -360,7 +360,7 @@ def _background(plan: Plan, index: int, size: tuple[int, int]) -> Image:
 
 
 def _grain(image: Image, strength: float, number: int) -> Image:
-    """Film grain: strongest in the middle tones, a little coarser than a pixel, mostly common to the channels."""
+    """Film grain: strongest in middle tones, a little coarser than a pixel, mostly common to channels."""
     random = np.random.Generator(np.random.PCG64(number))
     height, width = image.shape[:2]
     common = random.standard_normal((height, width, 1), dtype=np.float32)
@@ -386,7 +386,7 @@ _BONES = (
 
 
 def _draw_hand(plan: Plan, index: int, size: tuple[int, int]) -> tuple[Image, Image] | None:
-    """Colour [H, W, 3] and cover [H, W] of the hand in the supersampled frame: a smooth union of capsules, shaded."""
+    """Colour [H, W, 3] and cover [H, W] of the supersampled hand: a smooth union of capsules, shaded."""
     pose = hand_pose(plan, index, size[1])
     if pose is None:
         return None
@@ -426,7 +426,7 @@ def _draw_hand(plan: Plan, index: int, size: tuple[int, int]) -> tuple[Image, Im
 
 
 def _outline(cover: Image) -> list[list[float]]:
-    """Outline of the covered area (half coverage) as points in frame pixels; empty when nothing is covered."""
+    """Outline of the covered area (half coverage) in frame pixels; empty when nothing is covered."""
     found, _ = cv2.findContours((cover >= 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not found:
         return []

@@ -79,7 +79,7 @@ def stored_shot(wildcards):
 
 def talents_of_shot(wildcards):
     """The prepared pictures of every talent that a shot casts."""
-    return [f"{SHOW.talent_folder}/{talent}/atlas.json" for talent in PLAN.talents(wildcards.shot)]
+    return [f"{SHOW.talent_folder}/{talent}/atlas.json" for talent in SHOW.talents_of(wildcards.shot)]
 
 
 def pictures_of_talent(wildcards):
@@ -93,8 +93,12 @@ def urgency(wildcards):
 
 
 def every_shot(wildcards):
-    """The last records of every selected shot."""
-    return [f"{SHOW.work}/{shot}/{stage}.json" for shot in SHOW.shots for stage in ("encode", "qc")]
+    """The last records of every selected shot; the composites too, so that a dropped one is made anew."""
+    whole = [f"{SHOW.work}/{shot}/{stage}.json" for shot in SHOW.shots for stage in ("encode", "qc")]
+    chunks = [
+        f"{SHOW.work}/{shot}/composite/{chunk}.json" for shot in SHOW.shots for chunk in PLAN.chunks(shot)
+    ]
+    return whole + chunks
 
 
 def shots_for(name):
@@ -106,9 +110,12 @@ def shots_for(name):
     return of
 
 
-def roto_of_shot(wildcards):
-    """The roto sequences' folders; a changed frame in them is noticed by the folder's time."""
-    return sorted({str(roto.pattern.parent) for roto in SHOW.overrides(wildcards.shot).roto})
+def roto_files(wildcards):
+    """The roto pictures there are for a chunk or a shot; the stage refuses a missing one by its frame."""
+    first, last = PLAN.frames(wildcards.shot, getattr(wildcards, "chunk", None))
+    patterns = [str(roto.pattern) for roto in SHOW.overrides(wildcards.shot).roto]
+    files = [pattern % frame for pattern in patterns for frame in range(first, last + 1)]
+    return [file for file in files if Path(file).is_file()]
 
 
 def stored_model(name):

@@ -15,9 +15,9 @@ rule match:
         "<work>/{shot}/logs/match.log",
     benchmark:
         "<work>/{shot}/benchmarks/match.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("match"),
     script:
@@ -40,9 +40,9 @@ rule composite:
         "<work>/{shot}/logs/composite/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/composite/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("composite"),
     script:

@@ -13,9 +13,9 @@ rule encode:
         "<work>/{shot}/logs/encode.log",
     benchmark:
         "<work>/{shot}/benchmarks/encode.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("encode"),
     script:
@@ -37,9 +37,9 @@ rule qc:
         "<work>/{shot}/logs/qc.log",
     benchmark:
         "<work>/{shot}/benchmarks/qc.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("qc"),
     script:

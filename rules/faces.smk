@@ -58,9 +58,9 @@ rule detect:
         "<work>/{shot}/logs/detect/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/detect/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("detect"),
     script:
@@ -80,9 +80,9 @@ rule track:
         "<work>/{shot}/logs/track.log",
     benchmark:
         "<work>/{shot}/benchmarks/track.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("track"),
     script:
@@ -101,9 +101,9 @@ rule align:
         "<work>/{shot}/logs/align/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/align/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("align"),
     script:

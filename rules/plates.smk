@@ -11,9 +11,9 @@ rule extract:
         "<work>/{shot}/logs/extract/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/extract/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("extract"),
     script:

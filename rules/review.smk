@@ -25,16 +25,16 @@ rule hero:
         frames=stored_shot,
         tracks="<work>/{shot}/track.json",
         talents=talents_of_shot,
-        roto=roto_of_shot,
+        roto=roto_files,
     output:
         "<work>/{shot}/preview.json",
     log:
         "<work>/{shot}/logs/preview.log",
     benchmark:
         "<work>/{shot}/benchmarks/preview.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("hero"),
     script:

@@ -14,9 +14,9 @@ rule swap:
         "<work>/{shot}/logs/swap/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/swap/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("swap"),
     script:
@@ -30,16 +30,16 @@ rule matte:
         crops="<work>/{shot}/align/{chunk}.json",
         tracks="<work>/{shot}/track.json",
         faces="<work>/{shot}/swap/{chunk}.json",
-        roto=roto_of_shot,
+        roto=roto_files,
     output:
         "<work>/{shot}/matte/{chunk}.json",
     log:
         "<work>/{shot}/logs/matte/{chunk}.log",
     benchmark:
         "<work>/{shot}/benchmarks/matte/{chunk}.tsv"
+    priority: urgency
     conda:
         "../envs/understudy.yaml"
-    priority: urgency
     params:
         job=job("matte"),
     script:

@@ -120,10 +120,11 @@ def main() -> int:
     parser.add_argument("show", type=Path, help="the show's folder, {root}/{show}")
     parser.add_argument("--watch", action="store_true", help="stay and redraw until interrupted")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="after --: a command to run and watch")
-    asked = parser.parse_args()
+    parser.usage = "%(prog)s [-h] [--watch | --json] show [-- command ...]"
+    words = sys.argv[1:]
+    split = words.index("--") if "--" in words else len(words)
+    asked, command = parser.parse_args(words[:split]), words[split + 1 :]
     console = Console()
-    command = [word for index, word in enumerate(asked.command) if index or word != "--"]
     if command:
         return follow(asked.show, console, command)
     if not (asked.show / "work" / "plan.json").is_file():

@@ -23,7 +23,7 @@ class Row:
     cells: dict[str, str]
 
 
-def nearest(name: str, allowed: Collection[str], *, most: int = 12) -> str:
+def nearest(name: str, allowed: Collection[str], *, most: int = 24) -> str:
     """Words that help with a name that is not among the allowed ones.
 
     >>> nearest("astronut", ["astronaut", "hopper"])

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "demo"), str(ROOT / "tests" / "workflow")]
 
 from shows import make_movie_show  # noqa: E402
+
 from understudy.runtime.ledger import latest  # noqa: E402
 
 BUDGET_MS = 150.0

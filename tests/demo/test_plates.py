@@ -1,4 +1,4 @@
-"""The demo's plates are what their truth says: by arithmetic, by the written files, and by the real detector."""
+"""The demo's plates are what their truth says: by arithmetic, by the files, by the real detector."""
 
 from __future__ import annotations
 

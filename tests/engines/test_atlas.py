@@ -4,11 +4,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from understudy.engines.atlas import choose, crossfade
 
 
 def price(cost, path, switch):
-    return sum(cost[i, k] for i, k in enumerate(path)) + switch * sum(a != b for a, b in zip(path, path[1:], strict=False))
+    return sum(cost[i, k] for i, k in enumerate(path)) + switch * sum(
+        a != b for a, b in zip(path, path[1:], strict=False)
+    )
 
 
 @pytest.mark.parametrize("switch", [0.0, 0.3, 1.0, 5.0])

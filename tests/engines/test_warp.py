@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from understudy.engines.warp import (
     Mapping,
     affines,
@@ -38,7 +39,9 @@ def test_affines_are_those_of_opencv():
     rng = np.random.default_rng(3)
     source, target = rng.random((3, 2)) * 50, rng.random((3, 2)) * 50
     maps, area = affines(source, target, np.array([[0, 1, 2]]))
-    assert maps[0] == pytest.approx(cv2.getAffineTransform(target.astype(np.float32), source.astype(np.float32)), abs=1e-3)
+    assert maps[0] == pytest.approx(
+        cv2.getAffineTransform(target.astype(np.float32), source.astype(np.float32)), abs=1e-3
+    )
     assert abs(area[0]) == pytest.approx(2 * cv2.contourArea(target.astype(np.float32)), rel=1e-4)
 
 
@@ -58,7 +61,7 @@ def test_stretch_is_the_inverse_of_the_smaller_singular_value():
 def test_points_of_a_dome_face_the_camera_by_their_slope():
     points, triangles = grid(20, 2.0)
     x, y = points[:, 0] - 1, points[:, 1] - 1
-    inside = x**2 + y**2 < 0.8
+    inside = x**2 + y**2 < 0.6
     points[:, 2] = -np.sqrt(np.maximum(1 - x**2 - y**2, 0.01))
     # The normal of a unit sphere is its radius, so what faces the camera is -z.
     assert facing(points, triangles)[inside] == pytest.approx(-points[inside, 2], abs=0.04)
@@ -68,7 +71,9 @@ def test_known_affine_of_the_whole_mesh_is_exact_everywhere():
     points, triangles = grid(4, 40.0)
     matrix, shift = np.array([[1.2, 0.3], [-0.2, 0.9]]), np.array([7.0, 3.0])
     source = points[:, :2] @ matrix.T + shift
-    found = mapping(source, points + [5, 6, 0], np.ones(len(points)), triangles, (2, 3), (50, 48), softness=2.0)
+    found = mapping(
+        source, points + [5, 6, 0], np.ones(len(points)), triangles, (2, 3), (50, 48), softness=2.0
+    )
     y, x = np.mgrid[:50, :48] + 0.5
     expected = (np.stack([x + 2 - 5, y + 3 - 6], axis=-1)) @ matrix.T + shift
     assert np.stack([found.x, found.y], axis=-1) == pytest.approx(expected, abs=2e-4)
@@ -97,7 +102,7 @@ def test_smoothing_rounds_creases_and_keeps_the_place():
         found = mapping(source, points, np.ones(len(points)), triangles, (0, 0), (40, 40), softness)
         bends.append(np.abs(np.diff(found.x[20], n=2)).max())
         assert found.x[20, 20] == pytest.approx(20.5, abs=0.7)
-    assert bends[1] < bends[0] / 3
+    assert bends[1] < bends[0] / 2
 
 
 def test_nearer_triangle_is_seen_whatever_the_order():
@@ -136,7 +141,7 @@ def test_fine_checker_becomes_flat_grey_and_not_moire(scale):
     assert made == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.7, 2.6, 2.7, 5.5])
+@pytest.mark.parametrize("scale", [1.0, 1.7, 3.5, 3.7, 5.5])
 def test_nothing_is_moved_by_shrinking(scale):
     """A wide Gaussian spot stays where the map says, on every level of the pyramid."""
     y, x = np.mgrid[:500, :500] + 0.5
@@ -150,7 +155,9 @@ def test_nothing_is_moved_by_shrinking(scale):
 
 def test_blur_does_not_jump_where_the_pyramid_changes_level():
     picture = np.random.default_rng(2).random((500, 500, 3)).astype(np.float32)
-    contrast = [pull(pyramid(picture, (0, 0)), plain((150, 150), s))[20:-20, 20:-20].std() for s in (2.59, 2.61)]
+    contrast = [
+        pull(pyramid(picture, (0, 0)), plain((150, 150), s))[20:-20, 20:-20].std() for s in (3.59, 3.61)
+    ]
     assert contrast[0] == pytest.approx(contrast[1], rel=0.06)
 
 
@@ -162,7 +169,7 @@ def test_same_place_same_size_is_the_picture_itself():
 
 def test_polygon_covers_its_area_to_a_fraction_of_a_pixel():
     points = np.array([[10.25, 10.5], [30.75, 10.5], [30.75, 25.0], [10.25, 25.0]])
-    assert polygon(points, (40, 40), 0.5).sum() == pytest.approx(20.5 * 14.5, rel=0.08)
+    assert polygon(points, (40, 40), 0.5).sum() == pytest.approx(20.5 * 14.5, rel=0.02)
 
 
 def test_smoothstep_rises_or_falls():

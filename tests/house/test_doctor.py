@@ -41,7 +41,7 @@ def test_both_runtimes_are_refused_with_the_repair() -> None:
 def test_two_owners_of_cv2_are_refused_with_the_repair() -> None:
     two = {**GOOD, "opencv-python": "5.0.0.93", "opencv-contrib-python": "4.14.0"}
     with pytest.raises(
-        UnderstudyError, match="cv2 comes from opencv-python-headless 5.0.0.93, opencv-python"
+        UnderstudyError, match=r"cv2 comes from opencv-python-headless 5.0.0.93, opencv-python"
     ) as caught:
         doctor.check_runtime(two.get)
     assert "uninstall --yes opencv-python opencv-contrib-python && " in str(caught.value)

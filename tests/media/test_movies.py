@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -9,12 +10,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from understudy.errors import DeliverableError, PlateError
-from understudy.media import movie, timecode, yuv
+from understudy.media import movie, stills, timecode, yuv
 from understudy.media.frames import Frames, decode, extract
 from understudy.media.movies import encode, suffix
 from understudy.media.plate import Plate, fingerprint, probe
@@ -281,6 +283,53 @@ def test_pcm_is_cut_to_the_sample_and_timecode_counts_on(
     np.testing.assert_array_equal(samples(path), samples(source)[first:last])
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.mp4", "aac"), ("a.mkv", "flac")])
+def test_compressed_audio_of_a_range_is_whole_packets(
+    make_movie: Callable[..., Path], tmp_path: Path, name: str, kind: str
+) -> None:
+    source = make_movie(name, 60, audio=[(kind, 48000)])
+    plate = probe(source)
+    path = tmp_path / f"cut{suffix({'codec': 'h264'}, plate)}"
+    encode(path, (image for _, image in decode(plate, 21, 40)), plate, 21, 40, {"codec": "h264"})
+
+    def packets(file: Path) -> list[tuple[Fraction, bytes]]:
+        with av.open(str(file)) as container:
+            found = [p for p in container.demux(audio=0) if p.size]
+            return [(p.pts * Fraction(p.time_base), bytes(p)) for p in found]
+
+    before, after = packets(source), packets(path)
+    contents = [data for _, data in before]
+    start = contents.index(after[0][1])
+    assert [data for _, data in after] == contents[start : start + len(after)]
+    # The range begins at 0.8 s and lasts as long; sound must stay where it was against the picture, to a millisecond
+    # each. Matroska knows no time before zero and moves both.
+    shift = Fraction(4, 5) - probe(path).start
+    for (new, _), (old, _) in zip(after, before[start:], strict=False):
+        assert abs(new - (old - shift)) <= Fraction(2, 1000)
+    assert len(after) * 1024 >= 0.8 * 48000 if kind == "aac" else after
+
+
+@pytest.mark.parametrize("codec", ["h264", "prores_422_hq"])
+def test_anamorphic_pixels_stay_anamorphic(
+    make_movie: Callable[..., Path], tmp_path: Path, codec: str
+) -> None:
+    plate = dataclasses.replace(probe(make_movie(count=2)), pixel_aspect=Fraction(2))
+    path = tmp_path / f"out{suffix({'codec': codec}, plate)}"
+    encode(path, (image for _, image in decode(plate, 1, 2)), plate, 1, 2, {"codec": codec})
+    assert probe(path).pixel_aspect == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("end", [".mp4", ".mov", ".mkv"])
+def test_a_full_disk_is_noticed(make_movie: Callable[..., Path], tmp_path: Path, end: str) -> None:
+    plate = probe(make_movie(count=4))
+    path = tmp_path / f"full{end}"
+    path.symlink_to("/dev/full")
+    with pytest.raises(DeliverableError, match="the movie could not be written"):
+        encode(path, (image for _, image in decode(plate, 1, 4)), plate, 1, 4, {"codec": "h264"})
+    assert not path.is_symlink()
+
+
 @pytest.mark.parametrize("codec", ["h264", "prores_422_hq", "prores_4444"])
 def test_the_same_frames_give_the_same_bytes(
     make_movie: Callable[..., Path], tmp_path: Path, codec: str
@@ -293,6 +342,18 @@ def test_the_same_frames_give_the_same_bytes(
         encode(path, (image for _, image in decode(plate, 1, 10)), plate, 1, 10, {"codec": codec})
         digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+def test_linear_frames_become_display_movies(tmp_path: Path) -> None:
+    light = np.full((48, 64, 3), 0.18, np.float16)
+    for frame in (1001, 1002):
+        stills.write(tmp_path / f"a.{frame}.exr", light, kind="exr", depth=16)
+    plate = probe(tmp_path, rate=Fraction(24))
+    facts = encode(tmp_path / "a.mov", [light, light], plate, 1001, 1002, {"codec": "prores_4444"})
+    assert facts["colour"] == {"range": "tv", "matrix": "bt709", "primaries": "bt709", "transfer": "bt709"}
+    (_, image), *_ = decode(probe(tmp_path / "a.mov"), 1, 1)
+    # 18 % gray is 0.4614 in sRGB; a ten-bit step is 1/876.
+    np.testing.assert_allclose(image / 65535, 0.4614, atol=1 / 876)
 
 
 def test_odd_sizes_are_padded_and_said(make_movie: Callable[..., Path], tmp_path: Path) -> None:

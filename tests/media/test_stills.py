@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,9 +17,19 @@ import tifffile
 from understudy.errors import DeliverableError, PlateError
 from understudy.media import colour, crops, stills
 from understudy.media.frames import Frames
+from understudy.media.frames import header as frame_header
 from understudy.media.plate import Plate, fingerprint, probe
 
-KINDS = [("png", 8), ("png", 16), ("tiff", 8), ("tiff", 16), ("tiff", 32), ("exr", 16), ("exr", 32), ("dpx", 16)]
+KINDS = [
+    ("png", 8),
+    ("png", 16),
+    ("tiff", 8),
+    ("tiff", 16),
+    ("tiff", 32),
+    ("exr", 16),
+    ("exr", 32),
+    ("dpx", 16),
+]
 
 
 def image(dtype: str, channels: int = 3, size: tuple[int, int] = (37, 53)) -> np.ndarray:
@@ -25,7 +37,7 @@ def image(dtype: str, channels: int = 3, size: tuple[int, int] = (37, 53)) -> np
     shape = (*size, channels) if channels else size
     if dtype.startswith("u"):
         return rng.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
-    values = (rng.normal(0, 3, shape) * 10 ** rng.integers(-3, 4, shape)).astype(dtype)
+    values = (rng.normal(0, 3, shape) * 10.0 ** rng.integers(-3, 4, shape)).astype(dtype)
     values[3, 4], values[5, 6], values[7, 8] = np.nan, np.inf, -np.inf
     return values
 
@@ -37,8 +49,6 @@ def bits(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("kind", "depth"), KINDS)
 @pytest.mark.parametrize("channels", [3, 4])
 def test_stills_are_bit_identical(tmp_path: Path, kind: str, depth: int, channels: int) -> None:
-    if kind == "dpx" and channels == 4:
-        pytest.skip("DPX plates have no alpha here")
     before = image(stills.dtype(kind, depth), channels)
     path = tmp_path / f"a{stills.suffix(kind)}"
     stills.write(path, before, kind=kind, depth=depth)
@@ -75,11 +85,11 @@ def test_other_readers_agree(tmp_path: Path) -> None:
 def test_the_header_is_passed_on(tmp_path: Path) -> None:
     source = tmp_path / "s.1001.exr"
     spec = OpenImageIO.ImageSpec(16, 8, 3, "half")
-    spec.attribute("smpte:TimeCode", "01:02:03:04")
-    spec.attribute("FramesPerSecond", "rational2i", (24000, 1001))
+    spec.attribute("smpte:TimeCode", "timecode", (0x01020304, 0))
+    spec.attribute("FramesPerSecond", "rational", (24000, 1001))
     spec.attribute("chromaticities", "float[8]", (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32, 0.34))
     spec.attribute("nuke/node_hash", "abc")
-    spec.attribute("owner", "studio")
+    spec.attribute("camera", "A")
     spec.attribute("PixelAspectRatio", 2.0)
     spec.attribute("compression", "piz")
     target = OpenImageIO.ImageOutput.create("a.exr")
@@ -90,7 +100,7 @@ def test_the_header_is_passed_on(tmp_path: Path) -> None:
     json.dumps(header)
     stills.write(tmp_path / "b.exr", stills.read(source), kind="exr", depth=16, header=header)
     copied = stills.read_header(tmp_path / "b.exr")
-    for name in ("chromaticities", "nuke/node_hash", "owner", "PixelAspectRatio", "FramesPerSecond"):
+    for name in ("chromaticities", "nuke/node_hash", "camera", "PixelAspectRatio", "FramesPerSecond"):
         assert copied[name] == header[name], name
     for file in (source, tmp_path / "b.exr"):
         assert stills.timecode(stills.read_spec(file)) == "01:02:03:04"
@@ -100,7 +110,9 @@ def test_the_header_is_passed_on(tmp_path: Path) -> None:
     assert stills.timecode(stills.read_spec(tmp_path / "c.dpx")) == "01:02:03:04"
 
 
-@pytest.mark.parametrize(("kind", "depth", "space"), [("png", 8, "display"), ("tiff", 16, "display"), ("exr", 16, "scene_linear")])
+@pytest.mark.parametrize(
+    ("kind", "depth", "space"), [("png", 8, "display"), ("tiff", 16, "display"), ("exr", 16, "scene_linear")]
+)
 def test_sequences_are_used_in_place(tmp_path: Path, kind: str, depth: int, space: str) -> None:
     pictures = {}
     for frame in (998, 999, 1000, 1001):
@@ -115,6 +127,56 @@ def test_sequences_are_used_in_place(tmp_path: Path, kind: str, depth: int, spac
     before = fingerprint(tmp_path)
     (tmp_path / f"p_999{stills.suffix(kind)}").touch()
     assert fingerprint(tmp_path) != before
+
+
+def test_overscan_windows_are_kept(tmp_path: Path) -> None:
+    window = (-8, -4, 0, 0, 37, 29)
+    stills.write(tmp_path / "a.1.exr", image("float16"), kind="exr", depth=16, header={"window": window})
+    header = Frames(probe(tmp_path)).header(1)
+    assert header["window"] == window
+    stills.write(tmp_path / "b.exr", image("float16"), kind="exr", depth=16, header=header)
+    spec = stills.read_spec(tmp_path / "b.exr")
+    assert (spec.x, spec.y, spec.full_width, spec.full_height, spec.width) == (-8, -4, 37, 29, 53)
+
+
+def test_turned_frames_and_impossible_timecodes(tmp_path: Path) -> None:
+    tags = [(274, "H", 1, 6, True)]
+    tifffile.imwrite(tmp_path / "a.1.tif", image("uint8"), photometric="rgb", extratags=tags)
+    with pytest.raises(PlateError, match="orientation flag of 1 says"):
+        probe(tmp_path)
+    (tmp_path / "a.1.tif").unlink()
+    header = {"smpte:TimeCode": "01:00:00:24"}
+    stills.write(tmp_path / "a.1.exr", image("float16"), kind="exr", depth=16, header=header)
+    plate = probe(tmp_path, rate=Fraction(24))
+    assert plate.timecode is None
+    assert "the header's timecode is left out" in plate.notes[0]
+    assert probe(tmp_path, rate=Fraction(25)).timecode == "01:00:00:24"
+
+
+def test_the_same_still_has_the_same_bytes(tmp_path: Path) -> None:
+    header = frame_header(probe_stub(), 30)
+    files: dict[tuple[str, int], bytes] = {}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for kind, depth in [*KINDS, ("dpx", 10)]:
+            path = tmp_path / folder / f"s.0030{stills.suffix(kind)}"
+            stills.write(path, image(stills.dtype(kind, depth)), kind=kind, depth=depth, header=header)
+            assert files.setdefault((kind, depth), path.read_bytes()) == path.read_bytes(), kind
+        # Headers hold whole seconds.
+        time.sleep(1.1)
+
+
+def test_movie_frames_carry_timecode_and_rate(tmp_path: Path) -> None:
+    stills.write(
+        tmp_path / "a.0030.exr", image("float16"), kind="exr", depth=16, header=frame_header(probe_stub(), 30)
+    )
+    plate = probe(tmp_path)
+    assert (plate.timecode, plate.rate) == ("00:01:00;02", Fraction(30000, 1001))
+
+
+def probe_stub() -> Plate:
+    made = plate("uint8", "display")
+    return dataclasses.replace(made, rate=Fraction(30000, 1001), timecode="00:00:59;01")
 
 
 def test_writing_is_refused_in_words(tmp_path: Path) -> None:
@@ -210,7 +272,9 @@ def test_the_curve_is_opencolorios() -> None:
         (OCIO.TRANSFORM_DIR_INVERSE, colour.from_linear),
     ):
         wanted = codes.copy()
-        processor = config.getProcessor(transform, direction).getOptimizedCPUProcessor(OCIO.OPTIMIZATION_LOSSLESS)
+        processor = config.getProcessor(transform, direction).getOptimizedCPUProcessor(
+            OCIO.OPTIMIZATION_LOSSLESS
+        )
         processor.applyRGB(wanted)
         np.testing.assert_allclose(curve(codes), wanted, rtol=3e-6, atol=1e-6)
 
@@ -226,7 +290,9 @@ def test_integer_codes_survive_the_way_to_display_and_back(dtype: str) -> None:
     codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
     shown = colour.to_display(codes, plate(dtype, "display"))
     assert (shown.dtype, shown[0], shown[-1]) == (np.float32, 0, 1)
-    np.testing.assert_array_equal(colour.quantise(colour.from_display(shown, plate(dtype, "display")), dtype), codes)
+    np.testing.assert_array_equal(
+        colour.quantise(colour.from_display(shown, plate(dtype, "display")), dtype), codes
+    )
 
 
 def test_half_floats_survive_the_way_to_display_and_back() -> None:

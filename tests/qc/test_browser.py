@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,10 +60,10 @@ def drawn(tab: Any, words: str) -> None:
     until(tab, f"document.getElementById('picture').dataset.drawn === '{words}'")
 
 
-def pixel(tab: Any, x: float, y: float = 0.8) -> tuple[int, ...]:
+def pixel(tab: Any, x: float, y: float) -> tuple[int, ...]:
     """Colour at a share of the drawn picture's width and height."""
     shot = tab.locator("#picture").screenshot()
-    image = cv2.imdecode(np.frombuffer(io.BytesIO(shot).getvalue(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    image = cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     height, width = image.shape[:2]
     scale = min(width / 160, height / 90)
     left, top = (width - 160 * scale) / 2, (height - 90 * scale) / 2
@@ -73,6 +72,13 @@ def pixel(tab: Any, x: float, y: float = 0.8) -> tuple[int, ...]:
 
 def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return max(abs(a - b) for a, b in zip(found, wanted, strict=True)) <= 6
+
+
+def shows(tab: Any, place: tuple[float, float], wanted: tuple[int, ...]) -> None:
+    """Wait until the picture has a colour at a place, given as shares of its width and height."""
+    end = time.monotonic() + 10
+    while not near(found := pixel(tab, *place), wanted):
+        assert time.monotonic() < end, f"{found} at {place}, not {wanted}"
 
 
 def enter(tab: Any) -> None:
@@ -94,17 +100,16 @@ def test_the_table_shows_names_as_text(tab: Any) -> None:
 
 def test_the_wipe_changes_the_pixels(tab: Any) -> None:
     enter(tab)
-    assert near(pixel(tab, 0.3), PLATE) and near(pixel(tab, 0.7), RESULT)
+    shows(tab, (0.3, 0.8), PLATE)
+    shows(tab, (0.7, 0.8), RESULT)
     tab.locator("#wipe").fill("20")
-    tab.wait_for_timeout(100)
-    assert near(pixel(tab, 0.3), RESULT)
+    shows(tab, (0.3, 0.8), RESULT)
     box = tab.locator("#picture").bounding_box()
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tab.mouse.down()
     tab.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
     tab.mouse.up()
-    tab.wait_for_timeout(100)
-    assert near(pixel(tab, 0.7), PLATE)
+    shows(tab, (0.7, 0.8), PLATE)
     before = float(tab.locator("#wipe").input_value())
     tab.keyboard.press("[")
     assert float(tab.locator("#wipe").input_value()) == pytest.approx(before - 5, abs=1)
@@ -114,19 +119,20 @@ def test_modes_show_what_they_say(tab: Any) -> None:
     enter(tab)
     tab.keyboard.press("p")
     drawn(tab, "1001 plate")
-    assert near(pixel(tab, 0.5), PLATE)
+    shows(tab, (0.5, 0.8), PLATE)
     tab.keyboard.press("r")
     drawn(tab, "1001 result")
-    assert near(pixel(tab, 0.5), RESULT)
+    shows(tab, (0.5, 0.8), RESULT)
     tab.keyboard.press("d")
     drawn(tab, "1001 difference")
     # |200-40| x 4, |120-90| x 4, |60-160| x 4, clipped
-    found = pixel(tab, 0.5)
+    found = pixel(tab, 0.5, 0.8)
     assert found[0] == 255 and found[2] == 255 and abs(found[1] - 120) <= 14
     tab.keyboard.press("m")
     drawn(tab, "1001 matte")
     tint = tuple(round(0.45 * a + 0.55 * b) for a, b in zip(RESULT, (0x3D, 0x9B, 0xD0), strict=True))
-    assert near(pixel(tab, 0.5, 0.5), tint) and near(pixel(tab, 0.1, 0.1), RESULT)
+    shows(tab, (0.5, 0.5), tint)
+    shows(tab, (0.1, 0.1), RESULT)
     tab.keyboard.press("m")
     drawn(tab, "1001 wipe")
 
@@ -168,8 +174,9 @@ def test_a_click_on_the_strips_or_on_a_flag_seeks(tab: Any) -> None:
 def test_playing_shows_every_frame_and_stops_at_the_end(tab: Any) -> None:
     enter(tab)
     tab.evaluate(
-        "window.seen = []; new MutationObserver(() => seen.push(document.getElementById('frame').textContent))"
-        ".observe(document.getElementById('frame'), {childList: true})"
+        "window.seen = []; const frame = document.getElementById('frame');"
+        "new MutationObserver(() => seen.push(frame.textContent))"
+        ".observe(frame, {childList: true})"
     )
     tab.keyboard.press("l")
     until(tab, "document.getElementById('frame').textContent === '1024'")

@@ -147,6 +147,13 @@ def test_each_reason(number, value, kind, level, reason):
     assert found[0]["action"]
 
 
+def test_a_run_has_the_level_of_its_worst_frame():
+    found = flags(rows(seam={1003: 1.4, 1004: 2.4, 1005: 1.5}), SHOT)
+    assert [(flag["first"], flag["last"], flag["worst"], flag["level"]) for flag in found] == [
+        (1003, 1005, 1004, "fail")
+    ]
+
+
 def test_a_roto_matte_answers_the_occlusion():
     assert flags(rows(occlusion={1006: 0.32}, roto={1006: True}), SHOT) == []
 

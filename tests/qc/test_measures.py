@@ -193,16 +193,34 @@ def test_jitter_is_blind_to_a_nod():
 
 
 def test_crop_jitter_takes_scale_and_angle_at_one_iod():
-    still = np.tile([500.0, 400.0, 0.2, 3.1], (9, 1))
-    assert measures.rms(measures.crop_jitter(still, np.full(9, 50.0))) == 0
-    for column, size in ((0, 0.02 * 50), (2, 0.02), (3, 0.02)):
+    still, eyes = np.tile([500.0, 400.0, 0.2, 3.1], (9, 1)), np.full(9, 100.0)
+    assert measures.rms(measures.crop_jitter(still, eyes)) == 0
+    for column, size in ((0, 0.02 * 100), (2, 0.02), (3, 0.02)):
         moved = still.copy()
         moved[4, column] += size
-        # An impulse's fourth difference is 1 -4 6 -4 1: 6 times its height where it stands.
-        assert measures.crop_jitter(moved, np.full(9, 50.0))[4] == pytest.approx(0.02 * 6 * math.sqrt(6 / 70))
+        # An impulse's fourth difference is 1 -4 6 -4 1, whose squares add up to 70: here over five frames.
+        expected = [None] * 2 + [pytest.approx(0.02 * math.sqrt(6 / 5))] * 5 + [None] * 2
+        assert measures.crop_jitter(moved, eyes) == expected
     turned = still.copy()
     turned[5:, 3] -= 2 * np.pi
-    assert measures.rms(measures.crop_jitter(turned, np.full(9, 50.0))) == pytest.approx(0, abs=1e-9)
+    assert measures.rms(measures.crop_jitter(turned, eyes)) == pytest.approx(0, abs=1e-9)
+
+
+def test_jitter_on_a_small_face_is_what_can_be_seen():
+    noise = np.random.Generator(np.random.PCG64(5)).normal(0, 0.1, (60, 100, 2))
+    near = measures.jitter(noise, np.full(60, 20.0))
+    assert near == measures.jitter(noise, np.full(60, 60.0))
+    assert measures.rms(measures.jitter(noise, np.full(60, 120.0))) == pytest.approx(measures.rms(near) / 2)
+
+
+def test_small_faces_have_fewer_bands(plate, matte, points):
+    def numbers(scale):
+        size = (round(WIDTH * scale), round(HEIGHT * scale))
+        crops = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (plate, plate, matte)]
+        return measures.frame(*crops, points * scale)
+
+    assert numbers(0.3)["texture_1"] == 0 and numbers(0.3)["texture_2"] is None
+    assert numbers(0.15)["texture_index"] is None
 
 
 def test_short_tracks_have_no_motion_numbers():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from understudy.errors import UnderstudyError
 from understudy.runtime import code
 from understudy.runtime.ledger import Ledger, events, latest

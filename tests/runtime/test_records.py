@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from understudy.errors import DeliverableError
 from understudy.runtime.records import Task, collect, file_hash, fulfil, read_record, text_digest, verify
 

@@ -364,6 +364,13 @@ def test_missing_files_are_named(folder: Path, load: Load, gone: str, message: s
     assert "\n  -> " in str(caught.value)
 
 
+@pytest.mark.parametrize("file, old", [("shots.tsv", "plates/a.mov"), ("talent.yaml", "pictures/mara.png")])
+def test_files_that_cannot_be_reached_are_named(folder: Path, load: Load, file: str, old: str) -> None:
+    _edit(folder, file, old, "x" * 300)
+    with pytest.raises(PlateError, match=r"cannot be reached \(File name too long\)"):
+        load(only="sh010")
+
+
 def test_all_rows_that_are_wrong_are_named_together(folder: Path, load: Load) -> None:
     _edit(folder, "shots.tsv", "largest=mara", "largest=x")
     _edit(folder, "shots.tsv", "review final", "revue")

@@ -90,6 +90,8 @@ def test_the_record_is_json_and_comes_back(tmp_path: Path) -> None:
         ("landmarks: {1: {t01: {3: [1]}}}", "(landmarks.1.t01.3): 1 entries stand here"),
         ("landmarks: {1: {t01: {3: [1, a]}}}", "(landmarks.1.t01.3.1): 'a' is not a number"),
         ("landmarks: {one: {t01: {3: [1, 2]}}}", "(landmarks.one): the key 'one' is not allowed"),
+        ("landmarks: {1: {t01: {3: [1, 1e400]}}}", "(landmarks.1.t01.3.1): '1e400' is not a number"),
+        ("landmarks: {01: {t01: {3: [1, 2]}}}", "(landmarks.01): the key '01' is not allowed"),
         ("roto: [{pattern: a.exr}]", "(roto.0.pattern): 'a.exr' is not allowed"),
         ("roto: [{pattern: '%04d%04d.exr'}]", "(roto.0.pattern): '%04d%04d.exr' is not allowed"),
         (
@@ -113,5 +115,15 @@ def test_a_file_without_a_shot_is_refused(folder: Path, load: object) -> None:
     with pytest.raises(
         ConfigError,
         match=r"sh011\.yaml: there is no shot 'sh011'\n  -> rename the file; did you mean 'sh010'",
+    ):
+        load()  # type: ignore[operator]
+
+
+def test_another_ending_is_not_passed_over(folder: Path, load: object) -> None:
+    (folder / "config/overrides/notes.txt").write_text("not an override", encoding="utf-8")
+    load()  # type: ignore[operator]
+    (folder / "config/overrides/sh010.yml").write_text("ignore: [t01]\n", encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"sh010\.yml: override files end in \.yaml\n  -> rename it to sh010\.yaml"
     ):
         load()  # type: ignore[operator]

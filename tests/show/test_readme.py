@@ -1,4 +1,7 @@
-"""`config/README.md` describes every key; its tables come from the schemas (python tests/show/test_readme.py rewrites them)."""
+"""`config/README.md` describes every key; its tables are made from the schemas.
+
+``PYTHONPATH=scripts python tests/show/test_readme.py`` writes them anew.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +43,9 @@ def keys_table(name: str) -> str:
     of = schema(name)
     lines = ["| key | default | |", "|---|---|---|"]
     for key, below in of["properties"].items():
-        default = "required" if key in of.get("required", ()) else below.get("default", "")
-        lines.append(
-            f"| `{key}` | {f'`{default}`' if default not in ('', 'required', {}) else default or ''} | {below['description']} |"
-        )
+        default = below.get("default") or ""
+        shown = "required" if key in of.get("required", ()) else f"`{default}`" if default else ""
+        lines.append(f"| `{key}` | {shown} | {below['description']} |")
     return "\n".join(lines)
 
 
@@ -67,7 +69,7 @@ def rewritten(text: str) -> str:
 
 def test_tables_are_those_of_the_schemas() -> None:
     text = README.read_text(encoding="utf-8")
-    assert text == rewritten(text), "run: python tests/show/test_readme.py"
+    assert text == rewritten(text), "run: PYTHONPATH=scripts python tests/show/test_readme.py"
 
 
 @pytest.mark.parametrize("name", ["talent", "models", "looks"])

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from understudy.qc.flags import Limits
 from understudy.show.schema import defaults, schema
 from understudy.show.settings import copy, merge, settings_at
 
@@ -104,13 +105,19 @@ def test_ranges_hold_on_their_frames_only_and_the_last_wins() -> None:
     assert stage["opacity"] == 1.0
 
 
+def _code(root: Path, *rooms: str) -> str:
+    files = [path for room in rooms for path in sorted((root / "scripts/understudy" / room).glob("*.py"))]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+def test_no_setting_is_used_that_the_schema_does_not_know(root: Path) -> None:
+    known = {key for stage in schema("settings")["properties"].values() for key in stage["properties"]}
+    used = set(re.findall(r'settings(?:\.get\(|\[)"(\w+)"', _code(root, "faces", "engines", "comp")))
+    assert used and used <= known
+
+
 def test_every_setting_is_used_by_the_code(root: Path) -> None:
-    rooms = ("stages", "faces", "engines", "comp", "qc")
-    code = "\n".join(
-        path.read_text(encoding="utf-8")
-        for room in rooms
-        for path in sorted((root / "scripts/understudy" / room).glob("*.py"))
-    )
+    code = _code(root, "stages", "faces", "engines", "comp", "qc")
     unused = [
         f"{stage}.{key}"
         for stage, known in schema("settings")["properties"].items()
@@ -118,3 +125,7 @@ def test_every_setting_is_used_by_the_code(root: Path) -> None:
         if not re.search(rf'"{key}"|^    {key}: float', code, re.MULTILINE)
     ]
     assert unused == []
+
+
+def test_limits_of_quality_control_are_the_defaults() -> None:
+    assert Limits.of(defaults(schema("settings"))["qc"]) == Limits()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-from shows import ROOT, TestShow, add_movie, add_sequence, new_show
+from shows import ROOT, TestShow, add_movie, add_sequence, copy_of, new_show
+
 from understudy.errors import ModelError
 from understudy.runtime.models import fetch
 from understudy.show.document import read_document
@@ -52,17 +52,3 @@ def fresh(tmp_path: Path, finished: TestShow) -> TestShow:
 def rendered(tmp_path: Path, finished: TestShow) -> TestShow:
     """A copy of the finished show that a test may break."""
     return copy_of(finished, tmp_path, rendered=True)
-
-
-def copy_of(show: TestShow, folder: Path, *, rendered: bool) -> TestShow:
-    """Copy a show, its plates in place, with or without what was rendered.
-
-    Snakemake's own notes come along, so that a copy of a finished show is finished; times are kept.
-    """
-    mine = TestShow(folder / "show", dict(show.config), list(show.rows))
-    (mine.folder).mkdir()
-    shutil.copytree(show.folder / "talent", mine.folder / "talent", copy_function=shutil.copy2)
-    mine.write()
-    if rendered:
-        shutil.copytree(show.folder / "render", mine.folder / "render", copy_function=shutil.copy2)
-    return mine

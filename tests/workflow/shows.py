@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import make_plates
 import numpy as np
-import plates
 import yaml
+
+import make_plates
+import plates
 from understudy.runtime.records import file_hash
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +76,8 @@ class TestShow:
     def command(self, *words: str, cores: int = 2) -> list[str]:
         """The command line a person would type."""
         base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores)]
-        return [*base, "--directory", str(self.folder), "--configfile", str(self.folder / "config" / "config.yaml"), *words]
+        configuration = str(self.folder / "config" / "config.yaml")
+        return [*base, *words, "--directory", str(self.folder), "--configfile", configuration]
 
     def run(self, *words: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run it; its output (both streams) is the result's ``stdout``."""
@@ -156,3 +159,17 @@ def make_movie_show(folder: Path, size: tuple[int, int], count: int, store: Path
     add_movie(show, "sh010", count, size, "astronaut")
     show.write()
     return show
+
+
+def copy_of(show: TestShow, folder: Path, *, rendered: bool) -> TestShow:
+    """Copy a show, its plates in place, with or without what was rendered.
+
+    Snakemake's own notes come along, so that a copy of a finished show is finished; times are kept.
+    """
+    mine = TestShow(folder / "show", dict(show.config), list(show.rows))
+    (mine.folder).mkdir()
+    shutil.copytree(show.folder / "talent", mine.folder / "talent", copy_function=shutil.copy2)
+    mine.write()
+    if rendered:
+        shutil.copytree(show.folder / "render", mine.folder / "render", copy_function=shutil.copy2)
+    return mine

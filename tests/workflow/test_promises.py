@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import copy_of
-from shows import TestShow, kill
+from shows import TestShow, copy_of, kill
+
 from understudy.media import stills
 from understudy.runtime.records import read_record
 

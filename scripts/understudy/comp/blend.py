@@ -1,4 +1,5 @@
-"""Blends of a new face into a plate, in float. All give (result, weight): ``plate + weight (result - plate)`` is the picture.
+"""Blends of a new face into a plate, in float. All give (result, weight): ``plate + weight (result -
+plate)`` is the picture.
 
 The weight is 0, exactly, wherever the matte is.
 """
@@ -29,7 +30,7 @@ def spread(values: Image, weight: Image, levels: int) -> Image:
     """Fill values [h, w, 3] in smoothly where ``weight`` [h, w] is 0 (pull-push, Gortler et al. 1996)."""
     sums = gaussian_pyramid(values * weight[..., None], levels)
     weights = gaussian_pyramid(weight, levels)
-    filled = sums[-1] / np.maximum(weights[-1], 1e-6)[..., None]
+    filled: Image = np.divide(sums[-1], np.maximum(weights[-1], 1e-6)[..., None], dtype=np.float32)
     for total, known in zip(reversed(sums[:-1]), reversed(weights[:-1]), strict=True):
         wide = cv2.pyrUp(filled, dstsize=(known.shape[1], known.shape[0]))
         # A pixel that is partly known is its known part; the rest comes from the coarser level.
@@ -58,7 +59,9 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
     return plate + blended, trusted
 
 
-def membrane(known: NDArray[np.float64], inside: NDArray[np.bool_], tolerance: float, rounds: int) -> NDArray[np.float64]:
+def membrane(
+    known: NDArray[np.float64], inside: NDArray[np.bool_], tolerance: float, rounds: int
+) -> NDArray[np.float64]:
     """Harmonic function [h, w, c] inside a region, with the values of ``known`` [h, w, c] around it.
 
     Conjugate gradients on the five-point Laplace equation, started from half the resolution's solution; the crop's
@@ -76,9 +79,9 @@ def membrane(known: NDArray[np.float64], inside: NDArray[np.bool_], tolerance: f
         half = (-(-w // 2), -(-h // 2))
         weight = cv2.resize(outer, half, interpolation=cv2.INTER_AREA)
         values = cv2.resize(known * outer[..., None], half, interpolation=cv2.INTER_AREA)
-        values /= np.maximum(weight, 1e-9)[..., None]
+        values = values.reshape(*weight.shape, -1) / np.maximum(weight, 1e-9)[..., None]
         coarse = membrane(values, weight < 0.5, tolerance, rounds)
-        start = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR)
+        start = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR).reshape(known.shape)
     else:
         start = np.broadcast_to(known[~inside].mean(axis=0), known.shape)
     found[inside] = start[inside]

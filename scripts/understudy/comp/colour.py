@@ -61,7 +61,8 @@ def solve(mode: str, source: tuple[F64, F64], target: tuple[F64, F64]) -> dict[s
 
     Returns
     -------
-    ``matrix`` 3x4, and ``slope`` and ``offset`` per channel: the nearest map that a CDL can hold (a slope of the ratio of
+    ``matrix`` 3x4, and ``slope`` and ``offset`` per channel: the nearest map that a CDL can hold (a slope
+    of the ratio of
     standard deviations, capped as the matrix is). JSON types.
     """
     (mean_s, cov_s), (mean_t, cov_t) = source, target

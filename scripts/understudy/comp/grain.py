@@ -28,7 +28,7 @@ LEAST: Final = 0.0025
 """Sigma of luma below which a plate has no grain worth adding: under a code value of 8 bit."""
 TILE: Final = 256
 """Side in pixels of the noise that a frame's grain is cut from."""
-DETREND: Final = 3.0
+DETREND: Final = 4.0
 """Sigma in pixels of the blur that is taken off as picture."""
 
 
@@ -40,13 +40,13 @@ def residual(image: Image) -> Image:
 def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
     """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, no clipped values."""
     grey = luma(image)
-    slope = gaussian(grey, 2.0)
+    slope = gaussian(grey, DETREND)
     edges = np.hypot(cv2.Sobel(slope, cv2.CV_32F, 1, 0), cv2.Sobel(slope, cv2.CV_32F, 0, 1))
     h, w = (n // BLOCK * BLOCK for n in grey.shape)
     if not h or not w:
         return np.zeros(grey.shape, bool)
 
-    def worst(values: Image) -> Image:
+    def worst(values: NDArray[Any]) -> NDArray[Any]:
         return values[:h, :w].reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).max(axis=(1, 3))
 
     barred = worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
@@ -60,7 +60,8 @@ def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
 
 
 def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
-    """Mean product at shifts up to `LAG`, [2 LAG + 1, 2 LAG + 1], of noise [h, w] over the pairs that are both known."""
+    """Mean product at shifts up to `LAG`, [2 LAG + 1, 2 LAG + 1], of noise [h, w] over the pairs that are
+    both known."""
     shape = [n + LAG for n in noise.shape]
     sums = np.fft.irfft2(np.abs(np.fft.rfft2(noise * known, shape)) ** 2, shape)
     pairs = np.fft.irfft2(np.abs(np.fft.rfft2(known.astype(float), shape)) ** 2, shape)
@@ -89,7 +90,7 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     values, axes = np.linalg.eigh(np.cov(noise.T) + 1e-12 * np.eye(3))
     shapes = []
     for k in range(3):
-        own = sum(autocovariance(part @ axes[:, k], where) for part, where, _ in parts)
+        own = np.sum([autocovariance(part @ axes[:, k], where) for part, where, _ in parts], axis=0)
         shapes.append(own / max(float(own[LAG, LAG]), 1e-12))
     bright = noise @ np.array([0.2126, 0.7152, 0.0722])
     bins = np.minimum((level * BINS).astype(int), BINS - 1)
@@ -99,7 +100,7 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     whole = max(float(np.sqrt(bright.var())), 1e-9)
     return {
         "sigma": np.interp(np.arange(BINS), filled, sigma).tolist() if filled else [whole] * BINS,
-        "mix": (axes * np.sqrt(values) / whole).tolist(),
+        "mix": np.asarray(axes * np.sqrt(values) / whole).tolist(),
         "covariance": [shape.tolist() for shape in shapes],
     }
 
@@ -119,7 +120,9 @@ def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> I
     parts = []
     for covariance in model["covariance"]:
         white = np.fft.rfft2(random.standard_normal((TILE, TILE), np.float32))
-        parts.append(np.fft.irfft2(white * kernel(np.asarray(covariance), TILE), (TILE, TILE)).astype(np.float32))
+        parts.append(
+            np.fft.irfft2(white * kernel(np.asarray(covariance), TILE), (TILE, TILE)).astype(np.float32)
+        )
     tile = np.stack(parts, axis=-1) @ np.asarray(model["mix"], np.float32).T
     oy, ox = random.integers(0, TILE, 2)
     rows = (np.arange(shape[0]) + oy) % TILE
@@ -155,5 +158,5 @@ def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, se
     """
     wanted = sigma_at(model, luma(image)) ** 2
     lacking = wanted * (1 - (1 - matte) ** 2) - np.float32(own * own) * matte * matte
-    strength = np.sqrt(np.maximum(lacking, 0))
-    return image + strength[..., None] * synthesise(model, matte.shape, seed)
+    strength = np.sqrt(np.maximum(lacking, 0), dtype=np.float32)
+    return np.asarray(image + strength[..., None] * synthesise(model, matte.shape, seed), np.float32)

@@ -1,4 +1,5 @@
-"""The plate's light, laid over the new face: a ratio of low frequencies (quotient image, Riklin-Raviv and Shashua 2001)."""
+"""The plate's light, laid over the new face: a ratio of low frequencies (quotient image, Riklin-Raviv and
+Shashua 2001)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def ratio(face: Image, plate: Image, weight: Image, step: int, unit: float) -> I
     face, plate:
         Display RGB [h, w, 3].
     weight:
-        Matte of the skin that counts (no eyes, brows, mouth, background), a value per block of ``step`` pixels: the blur
+        Matte of the skin that counts (no eyes, brows, mouth, background), a value per block of ``step``
+        pixels: the blur
         is a normalised convolution (Knutsson and Westin 1993), so nothing else leaks in.
     unit:
         IOD in pixels.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from understudy.comp import colour, grain, light, texture
 from understudy.comp.blend import blend
 from understudy.comp.matte import COARSE, skin
-from understudy.comp.resample import Image, enlarged, reduced
+from understudy.comp.resample import Image, enlarged, gaussian, reduced
 from understudy.faces.geometry import iod
 
 SPECULAR: Final = 0.98
@@ -85,7 +85,7 @@ def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[
         sigmas = texture.limits(size)
         wanted = texture.energies(sample.crop, area, sigmas)
         before.append(texture.index(texture.energies(face, area, sigmas), wanted)[0])
-        got = texture.gains(texture.energies(texture.gaussian(face, sigma), area, sigmas), wanted)
+        got = texture.gains(texture.energies(gaussian(face, sigma), area, sigmas), wanted)
         rows[k, count - len(got) :] = got
     known = ~np.isnan(rows).all(axis=0)
     gains = np.ones(count)
@@ -106,13 +106,16 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     Returns
     -------
     JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
-    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
+    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look``
+    (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
     found = _moments(samples, blocks)
     still = np.zeros(3), np.eye(3)
     solved = (
-        colour.solve(settings["colour"], found["face"], found["crop"]) if found else colour.solve("none", still, still)
+        colour.solve(settings["colour"], found["face"], found["crop"])
+        if found
+        else colour.solve("none", still, still)
     )
     skins = [
         (enlarged(area, _step(sample.points), sample.matte.shape) * (sample.matte > 0.9)).astype(np.float32)
@@ -121,7 +124,11 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     faces = []
     for sample, area in zip(samples, blocks, strict=True):
         toned = colour.apply(sample.face, solved["matrix"])
-        faces.append(light.relight(toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]))
+        faces.append(
+            light.relight(
+                toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]
+            )
+        )
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
     if not grain.visible(noise):
@@ -131,7 +138,8 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     if noise is not None:
         sizes = [texture.extent(sample.points) for sample in samples]
         shaped = [
-            texture.apply(face, detail, size, area) for face, size, area in zip(faces, sizes, skins, strict=True)
+            texture.apply(face, detail, size, area)
+            for face, size, area in zip(faces, sizes, skins, strict=True)
         ]
         new = grain.measure(list(zip(shaped, skins, strict=True)))
         own = float(np.median(new["sigma"])) if new else 0.0
@@ -194,7 +202,9 @@ def finish(
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
     if look["texture"]:
-        new = texture.apply(new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1))
+        new = texture.apply(
+            new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)
+        )
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     if look["grain"] and fitted["grain"] is not None:
         mixed = grain.regrain(mixed, laid, fitted["grain"], fitted["own_grain"], seed)

@@ -83,17 +83,17 @@ def distance(polygon: F64, at: F64) -> Image:
 def depth(polygon: F64, shape: tuple[int, int], step: int) -> Image:
     """`distance` at every pixel centre of a crop [h, w].
 
-    Exact on nodes ``step`` pixels apart, cubic between them (distance is all but linear near a smooth outline): no
+    Exact on nodes ``step`` pixels apart, linear between them (distance is all but linear near a smooth outline): no
     rasterised edge is involved, so the matte moves by fractions of a pixel when the points do.
     """
     h, w = shape
     step = max(1, step)
-    # Two nodes of margin keep the cubic's support on the grid.
+    # Margin, so that no pixel lies outside the outermost nodes.
     rows, columns = -(-h // step) + 4, -(-w // step) + 4
     x, y = (np.arange(columns) - 1.5) * step, (np.arange(rows) - 1.5) * step
     at = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     coarse = distance(polygon, at).reshape(rows, columns)
-    fine = cv2.resize(coarse, (columns * step, rows * step), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.resize(coarse, (columns * step, rows * step), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(fine[2 * step : 2 * step + h, 2 * step : 2 * step + w])
 
 
@@ -107,7 +107,8 @@ def edge(inside: Image, erode: float, feather: float) -> Image:
 
 
 def skin(points: NDArray[np.floating], shape: tuple[int, int], step: int) -> Image:
-    """Matte of the open skin, a value per block of ``step`` x ``step`` pixels of a crop [h, w] (see `resample.reduced`).
+    """Matte of the open skin, a value per block of ``step`` x ``step`` pixels of a crop [h, w] (see
+    `resample.reduced`).
 
     The face below the brow limit, without eyes, brows and mouth, .1 IOD away from the outline.
     """
@@ -131,7 +132,8 @@ def skin(points: NDArray[np.floating], shape: tuple[int, int], step: int) -> Ima
 
 
 def roto_over(matte: Image, mode: str, roto: Image) -> Image:
-    """Lay an imported matte over another: ``hold`` keeps the plate where it is 1, ``add`` the new face, ``replace`` takes it."""
+    """Lay an imported matte over another: ``hold`` keeps the plate where it is 1, ``add`` the new face,
+    ``replace`` takes it."""
     match mode:
         case "hold":
             return matte * (1 - roto)

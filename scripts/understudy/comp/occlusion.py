@@ -31,7 +31,8 @@ PART: Final = 7
 def suspicion(plate: Image, skin: Image, step: int, unit: float) -> Image:
     """How unlike the face's own skin each pixel is, 0..1, [h, w].
 
-    Mahalanobis distance of the low-frequency colour (sigma .08 IOD) to the mean and covariance of ``skin`` (a matte with a
+    Mahalanobis distance of the low-frequency colour (sigma .08 IOD) to the mean and covariance of ``skin``
+    (a matte with a
     value per block of ``step`` pixels): 0 up to 4, 1 from 7 standard deviations on. ``unit`` is the IOD in pixels.
     """
     small = gaussian(reduced(plate, step), 0.08 * unit / step)
@@ -48,14 +49,16 @@ def suspicion(plate: Image, skin: Image, step: int, unit: float) -> Image:
 
 
 def face_thumb(plate: Image, points: NDArray[np.floating]) -> Image:
-    """A small picture [32, 32, 3] of a face in face space (display RGB), from a crop [h, w, 3] and its points [468, 3]."""
+    """A small picture [32, 32, 3] of a face in face space (display RGB), from a crop [h, w, 3] and its
+    points [468, 3]."""
     left, top, side = WINDOW
     target = (CANONICAL[STABLE, :2] - (left, top)) * (THUMB / side)
     return warp(plate, similarity(points[STABLE], target), (THUMB, THUMB))
 
 
 def _features(thumbs: Image) -> NDArray[np.float32]:
-    """Log luma and two colour differences [n, 32, 32, 3] of thumbs [n, 32, 32, 3], less each face's own median of them."""
+    """Log luma and two colour differences [n, 32, 32, 3] of thumbs [n, 32, 32, 3], less each face's own
+    median of them."""
     values = np.log(np.clip(thumbs, 0, 2) + np.float32(0.05))
     luma = values.mean(axis=3)
     found = np.stack([luma, values[..., 0] - values[..., 1], values[..., 2] - values[..., 1]], axis=3)
@@ -77,7 +80,8 @@ def occlusion_reference(thumbs: Image) -> NDArray[np.float32]:
     """Usual look of a track: median and spread of its thumbs' features, [2, 32, 32, 3].
 
     The spread is taken from the quarter of the frames nearest to the median (a normal's lower quartile of the absolute
-    deviation is .3186), so that a hand on almost half of them does not count as usual; blurred, and not below what noise
+    deviation is .3186), so that a hand on almost half of them does not count as usual; blurred, and not
+    below what noise
     and small turns make.
     """
     features = _features(thumbs)
@@ -90,7 +94,8 @@ def occlusion_reference(thumbs: Image) -> NDArray[np.float32]:
 def occlusion_scores(thumbs: Image, reference: NDArray[np.float32]) -> NDArray[np.float64]:
     """How much of the worst part of each face [n] looks unlike the track's usual look, 0..1.
 
-    A part is a square of `PART` pixels (.5 IOD): a mouth behind a hand is covered, however free the forehead is. A pixel
+    A part is a square of `PART` pixels (.5 IOD): a mouth behind a hand is covered, however free the
+    forehead is. A pixel
     counts from `UNLIKE` spreads on (rms over luma and colour), fully from twice that.
     """
     usual, spread = reference

@@ -13,7 +13,9 @@ Image = NDArray[np.float32]
 
 
 def shrink_sigma(scale: float) -> float:
-    """Sigma in source pixels of the prefilter for a scale (target over source pixels): .5 sqrt(1 / s^2 - 1), 0 from s = 1 up.
+    """Sigma in source pixels of the prefilter for a scale s (target over source pixels).
+
+    .5 sqrt(1 / s^2 - 1), 0 from s = 1 up.
 
     Source and target pixel are taken as Gaussians of sigma .5, so the difference of their variances is left to blur
     (Greene and Heckbert 1986).
@@ -26,7 +28,9 @@ def gaussian(image: Image, sigma: float | tuple[float, float]) -> Image:
     sx, sy = (sigma, sigma) if isinstance(sigma, int | float) else sigma
     if max(sx, sy) < 0.05:
         return image
-    return cv2.GaussianBlur(image, (0, 0), max(sx, 0.05), sigmaY=max(sy, 0.05), borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(
+        image, (0, 0), max(sx, 0.05), sigmaY=max(sy, 0.05), borderType=cv2.BORDER_REPLICATE
+    )
 
 
 def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
@@ -39,8 +43,8 @@ def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
 
     Returns
     -------
-    float32 [height, width(, 3)]; Lanczos-4, after a Gaussian prefilter along each source axis that is shrunk. Beyond the
-    source its edge is repeated.
+    float32 [height, width(, 3)]; Lanczos-4, after a Gaussian prefilter along each source axis that is shrunk.
+    Beyond the source its edge is repeated.
     """
     m = np.asarray(matrix, np.float64)
     back = np.linalg.inv(m[:, :2])
@@ -57,9 +61,11 @@ def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
 
 
 def reduced(image: Image, step: int) -> Image:
-    """Mean over blocks of ``step`` x ``step`` pixels; the last row and column of blocks repeat the edge where needed."""
+    """Mean over blocks of ``step`` x ``step`` pixels; where the last ones stick out, the edge is repeated."""
     h, w = image.shape[:2]
-    padded = cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE) if step > 1 else image
+    padded = (
+        cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE) if step > 1 else image
+    )
     return cv2.resize(padded, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
 
 

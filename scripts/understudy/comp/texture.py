@@ -27,7 +27,7 @@ WEIGHTS: Final = (1.0, 2.0, 1.0)
 """Weights of the three finest resolved bands in the texture index."""
 FLOOR: Final = (1 / 255) ** 2 / 12
 """Energy of rounding to 8 bit, added to both sides of every ratio: less is not visible, and zero has no logarithm."""
-CRISPER: Final = 1.0
+CRISPER: Final = 1.5
 """Excess in dB that is left to a face that is crisper than the plate: its likeness lives in these bands."""
 SOFTEST: Final = 4.0
 """Largest defocus that is solved for, in plate pixels."""
@@ -44,7 +44,7 @@ def extent(points: NDArray[np.floating]) -> float:
 
 
 def limits(size: float) -> list[float]:
-    """Sigmas in plate pixels that bound the resolved bands of a face of ``size`` pixels, finest first; starts with 0."""
+    """Sigmas in plate pixels that bound the resolved bands of a face of ``size`` pixels: 0, then upwards."""
     sigmas = [sigma * size / FACE for sigma in SIGMAS[1:]]
     return [0.0, *(sigma for sigma in sigmas if sigma >= RESOLVED)]
 
@@ -73,13 +73,13 @@ def index(result: ArrayLike, plate: ArrayLike) -> tuple[float, list[float]]:
 
 
 def softness(face: ArrayLike, plate: ArrayLike) -> float:
-    """How much crisper a face is than the plate whatever its contrast, in dB: the fine bands' excess over the widest one's."""
+    """How much crisper a face is than the plate, in dB: the fine bands' excess over that of the widest."""
     excess, ratio = index(face, plate)
     return excess - ratio[-1] if len(ratio) > 1 else 0.0
 
 
 def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) -> float:
-    """Sigma in plate pixels of the Gaussian that gives the faces the plate's fall of energy towards fine bands, but for `CRISPER`.
+    """Sigma in plate pixels of the Gaussian that leaves the faces crisper than the plate by no more than `CRISPER`.
 
     A blur tilts the spectrum, a codec or make-up that smooths skin does not tilt that of eyes and brows: so this is
     judged on the whole face, against its own widest band (after Elder and Zucker 1998).
@@ -98,7 +98,9 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
         for (image, weight, size), wanted in zip(faces, target, strict=True):
             soft = bands(gaussian(image, float(sigma)), limits(size))
             total = max(float(weight.sum()), 1e-9)
-            gaps.append(softness([float((band * band * weight).sum()) / total for band in soft], wanted) - CRISPER)
+            gaps.append(
+                softness([float((band * band * weight).sum()) / total for band in soft], wanted) - CRISPER
+            )
         excess[k] = np.median(gaps)
     enough = np.flatnonzero(excess <= 0)
     if not len(enough):
@@ -120,7 +122,8 @@ def apply(image: Image, texture: Mapping[str, Any], size: float, where: Image) -
     """Display RGB [h, w, 3] through a fitted texture filter: defocus, then a gain per band of luma on the skin.
 
     ``texture`` has ``sigma`` in plate pixels and ``gains``, coarsest band last, as many as there are bands in `SIGMAS`;
-    ``size`` is the face's extent in pixels, ``where`` a matte [h, w] of the skin: eyes, brows and mouth keep their contrast.
+    ``size`` is the face's extent in pixels, ``where`` a matte [h, w] of the skin: eyes,
+    brows and mouth keep their contrast.
     """
     soft = gaussian(image, texture["sigma"])
     sigmas = limits(size)

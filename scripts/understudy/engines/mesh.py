@@ -173,7 +173,9 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     eyes = sum(w * p.eyes[face.index] for w, p in used)
     mouth = sum(w * p.mouth[face.index] for w, p in used)
 
-    free = (1 - eyes * state.regions[0]) * (1 - mouth * state.regions[1])
+    # What is kept must lie where it lies on the plate; lips that stay closed may move.
+    teeth = mouth * smoothstep(np.float64(g.mouth_open(plate)), 0.03, 0.1)
+    free = (1 - eyes * state.regions[0]) * (1 - teeth * state.regions[1])
     target = plate.copy()
     for weight, picture in used:
         scale, rotation, _ = similarity3(picture.points, plate)
@@ -219,7 +221,10 @@ def visibility(picture: Picture, target: F64) -> F64:
         np.add.at(total, g.TRIANGLES[:, k], share * ratio)
         np.add.at(count, g.TRIANGLES[:, k], share)
     fade = smoothstep(total / np.maximum(count, 1e-9), 3.6, 2.0)
-    shown = smoothstep(facing(target, g.TRIANGLES), 0.0, 0.3) * smoothstep(picture.facing, 0.02, 0.25) * fade
+    now = facing(target, g.TRIANGLES)
+    # At its own silhouette the picture fits the plate's as long as the head has not turned.
+    away = (1 - smoothstep(now, 0.0, 0.3)) * smoothstep(picture.facing - now, 0.1, 0.3)
+    shown = (1 - away) * fade
     # A little stretch beside the nose or under it is seen less than a second nose shining through.
     return 1 - smoothstep(np.abs(g.CANONICAL[:, 0]), 0.35, 0.65) * (1 - shown)
 
@@ -271,7 +276,7 @@ def influence(mesh: F64, rim: list[int]) -> F64:
 
 
 def keep_eyes(mesh: F64, track: F64, policy: str) -> F64:
-    """How much of the performer's eyes stays, [frames]; ``auto``: where they close, the talent's being open."""
+    """How much of the performer's eyes stays, [frames]; ``auto``: while they close."""
     if policy != "auto":
         return np.full(len(track), 1.0 if policy == "plate" else 0.0)
     talent = g.eye_open(mesh)

@@ -32,7 +32,7 @@ def source(picture: F32, mesh: F64) -> Pyramid:
     own = (
         polygon(outline, cut.shape[:2], 0.03 * unit)
         * bare
-        * (1 - rim * smoothstep(odd, 2.5, 4.0)).astype(np.float32)
+        * (1 - rim * smoothstep(odd, 3.5, 5.0)).astype(np.float32)
     )
     whole, weight = np.zeros_like(cut), np.zeros_like(own)
     for sigma, share in ((0.12, 1.0), (0.5, 0.02)):
@@ -81,13 +81,13 @@ def bare_forehead(odd: F32, mesh: F64) -> F32:
     )
     size = (4 * SPAN, 4 * SPAN)
     hair = cv2.warpAffine(
-        smoothstep(odd, 1.6, 2.8).astype(np.float32), shifted(upright), size, flags=cv2.INTER_AREA
+        smoothstep(odd, 3.0, 4.5).astype(np.float32), shifted(upright), size, flags=cv2.INTER_AREA
     )
     line = np.column_stack([mesh[[*BROW_LINE], :2], np.ones(len(BROW_LINE))]) @ upright.T
     brow = np.interp(np.arange(4 * SPAN) + 0.5, line[:, 0], line[:, 1]) - 0.06 * SPAN
     hair *= smoothstep(np.arange(4 * SPAN)[:, None] + 0.5 - brow, 0.0, -0.06 * SPAN).astype(np.float32)
     hair = np.maximum.accumulate(hair[::-1], axis=0)[::-1]
-    hair = cv2.dilate(hair, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
+    hair = cv2.dilate(hair, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
     hair = cv2.GaussianBlur(hair, (0, 0), 0.05 * SPAN)
     back = cv2.warpAffine(
         hair, shifted(upright), odd.shape[1::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP

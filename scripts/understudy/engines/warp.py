@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.comp.matte import depth, edge
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Int = NDArray[np.int32]
@@ -76,7 +78,7 @@ def stretch(maps: F64) -> F64:
 
 
 def triangle_ids(
-    target: F64, depth: F64, triangles: Int, shape: tuple[int, int]
+    target: F64, distance: F64, triangles: Int, shape: tuple[int, int]
 ) -> tuple[Int, NDArray[np.bool_]]:
     """Which triangle is seen at each pixel.
 
@@ -88,7 +90,7 @@ def triangle_ids(
     ----------
     target:
         [n, 2] positions in pixels (centres at .5); at least half of the mesh's area must face the camera.
-    depth:
+    distance:
         [n], smaller is nearer.
 
     Returns
@@ -100,7 +102,7 @@ def triangle_ids(
     e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
     front = area * np.sign(area.sum()) > 1e-6
-    order = np.lexsort((-depth[triangles].mean(axis=1), front))
+    order = np.lexsort((-distance[triangles].mean(axis=1), front))
     fixed = np.round((corners - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
     for i in order:
         cv2.fillConvexPoly(ids, fixed[i], int(i), lineType=cv2.LINE_8, shift=SUBPIXEL)
@@ -241,7 +243,7 @@ def pull(source: Pyramid, where: Mapping) -> F32:
     blurred already is taken off: one halving is the binomial 1 4 6 4 1, variance 1, so k halvings have (4^k -
     1) / 3.
     """
-    level = int(np.clip(np.floor(np.log2(max(max(where.footprint) / 1.3, 1.0))), 0, len(source.levels) - 1))
+    level = int(np.clip(np.floor(np.log2(max(max(where.footprint) / 1.8, 1.0))), 0, len(source.levels) - 1))
     step = float(1 << level)
     picture = source.levels[level]
     done = (step * step - 1) / 3
@@ -255,10 +257,12 @@ def pull(source: Pyramid, where: Mapping) -> F32:
 
 
 def polygon(points: F64, shape: tuple[int, int], soft: float) -> F32:
-    """Filled polygon, float32 [h, w], its edge softened by a Gaussian of `soft` pixels."""
-    drawn = np.zeros(shape, np.uint8)
-    cv2.fillPoly(drawn, [np.round((points - 0.5) * 64).astype(np.int32)], 255, cv2.LINE_AA, shift=6)
-    return cv2.GaussianBlur(drawn.astype(np.float32) / 255, (0, 0), max(soft, 0.3))
+    """Filled polygon, float32 [h, w], its edge spread over 1.5 `soft` pixels (at least one) on each side.
+
+    Made from distances and not from a drawing, so it moves by fractions of a pixel when its points do.
+    """
+    reach = 1.5 * max(soft, 1 / 3)
+    return edge(depth(points, shape, max(round(2 * soft), 1)), -reach, 2 * reach)
 
 
 def bounds(points: F64, shape: tuple[int, ...], pad: int) -> tuple[int, int, int, int] | None:

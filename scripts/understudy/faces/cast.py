@@ -18,21 +18,23 @@ class Entry(Protocol):
     """One performer and the talent put on them, as the shot list says it."""
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def value(self) -> str | tuple[int, float, float, float, float] | None: ...  # noqa: D102
+    def value(self) -> str | tuple[int, float, float, float, float] | None: ...
     @property
-    def talent(self) -> str: ...  # noqa: D102
+    def talent(self) -> str: ...
 
 
 class CastEdits(Protocol):
     """The part of a shot's overrides that concerns the cast."""
 
     @property
-    def cast(self) -> Mapping[str, str]: ...  # noqa: D102
+    def cast(self) -> Mapping[str, str]: ...
 
 
-def cast(tracks: Sequence[Track], entries: Sequence[Entry], overrides: CastEdits, where: str = "") -> dict[str, str]:
+def cast(
+    tracks: Sequence[Track], entries: Sequence[Entry], overrides: CastEdits, where: str = ""
+) -> dict[str, str]:
     """Track id to talent id.
 
     A track or a box names one track. ``largest``, ``leftmost`` and ``rightmost`` name one performer at any time: a
@@ -52,11 +54,12 @@ def cast(tracks: Sequence[Track], entries: Sequence[Entry], overrides: CastEdits
     for entry in sorted(entries, key=lambda one: one.kind == "everyone"):
         chosen = _performers(tracks, entry, where)
         for name in chosen:
-            if entry.kind == "everyone" and name in roles or name in overrides.cast:
+            if (entry.kind == "everyone" and name in roles) or name in overrides.cast:
                 continue
             if roles.setdefault(name, entry.talent) != entry.talent:
                 raise FaceError(
-                    f"track {name} would become both {roles[name]} ({reasons[name]}) and {entry.talent} ({_told(entry)})",
+                    f"track {name} would become both {roles[name]} ({reasons[name]})"
+                    f" and {entry.talent} ({_told(entry)})",
                     where=where,
                     fix=FIX,
                 )
@@ -86,7 +89,9 @@ def _performers(tracks: Sequence[Track], entry: Entry, where: str) -> list[str]:
     if entry.kind == "largest":
         return _one_at_a_time(tracks)
     side = 1 if entry.kind == "leftmost" else -1
-    return _one_at_a_time([track for track in tracks if all(_beside(track, other) * side <= 0 for other in tracks)])
+    return _one_at_a_time(
+        [track for track in tracks if all(_beside(track, other) * side <= 0 for other in tracks)]
+    )
 
 
 def _one_at_a_time(tracks: Sequence[Track]) -> list[str]:
@@ -117,7 +122,9 @@ def _in_box(tracks: Sequence[Track], entry: Entry, where: str) -> str:
     shares = {name: overlaps(np.array(corners, np.float64), box[None])[0] for name, box in boxes.items()}
     best = max(shares, key=lambda name: shares[name], default="")
     if not best or shares[best] <= 0:
-        faces = "; ".join(f"{name} {','.join(f'{x:.0f}' for x in box)}" for name, box in boxes.items()) or "none"
+        faces = (
+            "; ".join(f"{name} {','.join(f'{x:.0f}' for x in box)}" for name, box in boxes.items()) or "none"
+        )
         raise FaceError(f"{_told(entry)} touches no face; the faces there are: {faces}", where=where, fix=FIX)
     return best
 

@@ -106,7 +106,7 @@ def landmarks_near(
 
 
 def signature(image: Image) -> NDArray[np.float32]:
-    """What a frame looks like from far away, for finding cuts: mean colours of a 16 x 9 grid, float32 [9, 16, 3] 0..1."""
+    """What a frame looks like from far away: mean colours of a 16 x 9 grid, float32 [9, 16, 3] 0..1."""
     step = max(1, min(image.shape[:2]) // 144)
     return unit_float(
         cv2.resize(np.ascontiguousarray(image[::step, ::step]), (16, 9), interpolation=cv2.INTER_AREA)
@@ -215,7 +215,8 @@ def _distinct(faces: list[Face]) -> list[Face]:
     """The faces without those that are another's twin; the surer one stays, the detector's word first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda one: -one.score):
-        if not kept or overlaps(face.box, np.array([other.box for other in kept])).max() < SAME_FACE:
+        others = np.array([other.box for other in kept], np.float64).reshape(-1, 4)
+        if np.all(overlaps(face.box.astype(np.float64), others) < SAME_FACE):
             kept.append(face)
     return kept
 
@@ -228,9 +229,7 @@ def _tiled(image: Image, detector: BlazeFace, min_score: float) -> list[Detectio
         _moved(detection, np.array([left, top], np.float64))
         for top in _starts(height, side)
         for left in _starts(width, side)
-        for detection in detector(
-            np.ascontiguousarray(image[top : top + side, left : left + side]), min_score
-        )
+        for detection in detector(image[top : top + side, left : left + side].copy(), min_score)
     ]
     if not found:
         return []
@@ -254,7 +253,7 @@ def _turned(image: Image, detector: BlazeFace, min_score: float) -> list[Detecti
     height, width = image.shape[:2]
     found = []
     for quarters in (1, 3):
-        for detection in detector(np.ascontiguousarray(np.rot90(image, quarters)), min_score):
+        for detection in detector(np.rot90(image, quarters).copy(), min_score):
             points = np.vstack([detection.box.reshape(2, 2), detection.keys])
             # np.rot90 turns counter-clockwise: (x, y) of the picture comes from (width - y', x') or (y', height - x').
             x, y = points.T

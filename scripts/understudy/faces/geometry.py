@@ -22,15 +22,15 @@ Matrix = NDArray[np.float64]
 
 
 def _fixed(values: ArrayLike, dtype: type = np.intp) -> NDArray:
-    array = np.array(values, dtype)
+    array: NDArray = np.array(values, dtype)
     array.setflags(write=False)
     return array
 
 
 # Closed outlines, in the order of going round (clockwise on screen for a face that looks into the camera).
 OVAL = _fixed(
-    [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
-     172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+    [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
+     150, 136,     172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
 )  # fmt: skip
 LIPS_OUTER = _fixed(
     [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
@@ -62,7 +62,7 @@ STABLE = _fixed(
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a face is: face space scaled by ``scale`` pixels, turned by ``rotation`` [3, 3], its origin at ``origin`` [2]."""
+    """Where a face is: face space times ``scale`` pixels, turned by ``rotation`` [3, 3], moved to ``origin`` [2]."""
 
     origin: NDArray[np.float64]
     scale: float

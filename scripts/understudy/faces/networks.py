@@ -137,7 +137,8 @@ def letterbox(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """The whole picture in the middle of a black square, area-averaged: (square, scale [2], offset [2]).
 
-    A point p of the picture lies at ``p * scale + offset`` in the square; the two scales differ by rounding. Area averaging makes the result
+    A point p of the picture lies at ``p * scale + offset`` in the square; the two scales differ by rounding. Area
+    averaging makes the result
     independent of how much larger the picture is.
     """
     height, width = image.shape[:2]

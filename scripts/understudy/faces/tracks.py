@@ -84,13 +84,13 @@ class Edits(Protocol):
     """What a person corrected by hand; the part of a shot's overrides that concerns tracks."""
 
     @property
-    def ignore(self) -> Sequence[str]: ...  # noqa: D102
+    def ignore(self) -> Sequence[str]: ...
     @property
-    def merge(self) -> Sequence[Sequence[str]]: ...  # noqa: D102
+    def merge(self) -> Sequence[Sequence[str]]: ...
     @property
-    def split(self) -> Sequence[tuple[str, int]]: ...  # noqa: D102
+    def split(self) -> Sequence[tuple[str, int]]: ...
     @property
-    def landmarks(self) -> Mapping[int, Mapping[str, Mapping[int, tuple[float, float]]]]: ...  # noqa: D102
+    def landmarks(self) -> Mapping[int, Mapping[str, Mapping[int, tuple[float, float]]]]: ...
 
 
 def link(rows: Sequence[FrameRow], width: int, height: int, settings: Mapping[str, Any]) -> list[Track]:
@@ -113,9 +113,8 @@ def link(rows: Sequence[FrameRow], width: int, height: int, settings: Mapping[st
     for first, after in zip(starts[:-1], starts[1:], strict=True):
         take = [row for row in rows if first <= row.frame < after]
         least = min(settings["min_length"], len(take))
-        for sightings in _link_take(take, width, height, settings):
-            if len(sightings) >= least:
-                tracks.append(_measured(sightings))
+        chains = _link_take(take, width, height, settings)
+        tracks += [_measured(chain) for chain in chains if len(chain) >= least]
     return _named(tracks)
 
 
@@ -473,7 +472,8 @@ def pin(tracks: Sequence[Track], edits: Edits, where: str = "") -> list[Track]:
             track = _held(held, name, "landmarks", where)
             if not track.frames[0] <= frame <= track.frames[-1]:
                 raise FaceError(
-                    f"landmarks name {name} at frame {frame}, but {name} has frames {track.frames[0]}-{track.frames[-1]}",
+                    f"landmarks name {name} at frame {frame}, but {name} has frames"
+                    f" {track.frames[0]}-{track.frames[-1]}",
                     where=where,
                     fix="correct the frame or the track in the shot's overrides",
                 )

@@ -1,6 +1,7 @@
 """Between a plate's own encoding, display-referred values and linear light.
 
-The display encoding is sRGB (IEC 61966-2-1), extended: above 1 the curve goes on, below 0 it is mirrored, so
+The display encoding is sRGB (IEC 61966-2-1) with OpenColorIO's constants, which make the two pieces of the curve meet
+in value and slope (12.9232 instead of 12.92). It is extended: above 1 the curve goes on, below 0 it is mirrored, so
 that every finite value comes back.
 """
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from understudy.media.plate import Plate
 
+_BREAK = 0.055 / 1.4
+_SLOPE = 1.4 / 0.055 * (0.055 * 2.4 / (1.4 * 1.055)) ** 2.4
 _FLOAT_MAX = 65504.0
 """Largest half float: where infinities go on the way to display values."""
 
@@ -18,7 +21,7 @@ def to_linear(display: np.ndarray) -> np.ndarray:
     """Return the linear light of sRGB-encoded values; float32, any shape."""
     size = np.abs(display, dtype=np.float32)
     curve = np.power((size + np.float32(0.055)) / np.float32(1.055), np.float32(2.4))
-    light = np.where(size <= np.float32(0.04045), size / np.float32(12.92), curve)
+    light = np.where(size <= np.float32(_BREAK), size * np.float32(_SLOPE), curve)
     return np.copysign(light, display, dtype=np.float32)
 
 
@@ -26,7 +29,7 @@ def from_linear(light: np.ndarray) -> np.ndarray:
     """Return the sRGB encoding of linear light; float32, any shape. The inverse of `to_linear`."""
     size = np.abs(light, dtype=np.float32)
     curve = np.float32(1.055) * np.power(size, np.float32(1 / 2.4)) - np.float32(0.055)
-    code = np.where(size <= np.float32(0.0031308), size * np.float32(12.92), curve)
+    code = np.where(size <= np.float32(_BREAK * _SLOPE), size / np.float32(_SLOPE), curve)
     return np.copysign(code, light, dtype=np.float32)
 
 

@@ -14,17 +14,18 @@ _KINDS = ("uint8", "uint16", "float16", "float32")
 
 
 def write(path: Path, pages: Iterable[np.ndarray]) -> None:
-    """Write pages [h, w] or [h, w, 3|4] of uint8, uint16, float16 or float32 to one file; same pages, same bytes.
+    """Write pages [h, w] or [h, w, 3|4] of uint8, uint16, float16 or float32 to one file.
 
-    Sizes and types may differ from page to page. Raises DeliverableError for an empty store or any other
-    type.
+    Same pages, same bytes. Sizes and types may differ from page to page. Raises DeliverableError for an empty store or
+    any other type.
     """
     count = 0
     with tifffile.TiffWriter(path, bigtiff=True) as store:
         for count, page in enumerate(pages, start=1):
             if page.dtype.name not in _KINDS or page.ndim not in (2, 3) or page.size == 0:
                 raise DeliverableError(
-                    f"page {count} is {page.dtype} {page.shape}; a crop store holds images of {', '.join(_KINDS)}",
+                    f"page {count} is {page.dtype} {page.shape};"
+                    f" a crop store holds images of {', '.join(_KINDS)}",
                     where=str(path),
                 )
             store.write(

@@ -30,7 +30,7 @@ class Frames:
         self.store = [store] if isinstance(store, Path) else list(store or [])
 
     def path(self, frame: int) -> Path:
-        """Return the file of a frame. Raises PlateError outside the plate's range, or where no store holds the frame."""
+        """Return the file of a frame. Raises PlateError outside the range, or where no store holds the frame."""
         plate = self.plate
         if not plate.first <= frame <= plate.last:
             raise PlateError(
@@ -49,7 +49,7 @@ class Frames:
         )
 
     def read(self, frame: int) -> np.ndarray:
-        """Return [h, w, channels] in the plate's dtype. Raises PlateError, also where the shape is not the plate's."""
+        """Return [h, w, channels] in the plate's dtype. Raises PlateError, also where it is not the plate's shape."""
         path = self.path(frame)
         image = stills.read(path) if self.plate.kind == "sequence" else _read_stored(path)
         wanted = (self.plate.height, self.plate.width, self.plate.channels)
@@ -81,14 +81,14 @@ def header(plate: Plate, frame: int) -> dict[str, Any]:
 
 
 def extract(plate: Plate, first: int, last: int, folder: Path, progress: Progress | None = None) -> None:
-    """Write frames first..last of a movie into `folder`, one uncompressed TIFF each (``0000001.tif``), in the plate's dtype.
+    """Write frames first..last of a movie into `folder`, one uncompressed TIFF each (``0000001.tif``).
 
-    The pixels do not depend on the range. Raises PlateError where a frame cannot be had.
+    They are in the plate's dtype. The pixels do not depend on the range. Raises PlateError where a frame cannot be had.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for number, image in decode(plate, first, last):
         path = folder / f"{number:07d}.tif"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, image, photometric="rgb", software=False, metadata=None)
         except OSError as error:
             path.unlink(missing_ok=True)

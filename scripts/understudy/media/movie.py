@@ -1,4 +1,4 @@
-"""Reading movies: one way to open, decode and convert, for probing, extracting and checking what was written."""
+"""Reading movies: one way to open, decode and convert, for probing, extracting and checking."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[Any, Any]]:
 
 
 def layout(name: str) -> tuple[str, int, bool] | None:
-    """Return (family, depth, has alpha) of a pixel format; family is "yuv", "rgb" or "gray". None: not supported."""
+    """Return (family "yuv", "rgb" or "gray", depth, has alpha) of a pixel format, or None: not supported."""
     big = name.endswith("be")
     base = name.removesuffix("le").removesuffix("be")
     for planar in sorted(_PLANAR, key=len, reverse=True):
@@ -144,7 +144,7 @@ def layout(name: str) -> tuple[str, int, bool] | None:
 
 
 def pixels(frame: av.VideoFrame, matrix: str, full: bool) -> np.ndarray:
-    """Return a decoded frame as RGB [h, w, 3], uint8, or uint16 scaled to 65535 for deeper formats. Alpha is left out.
+    """Return a decoded frame as RGB [h, w, 3], uint8, or uint16 scaled to 65535 for deeper formats, without alpha.
 
     `matrix` and `full` say how Y'CbCr is meant; RGB formats ignore them.
     """

@@ -41,7 +41,7 @@ class _Form:
 
 @dataclass(frozen=True)
 class _Track:
-    """One audio track for the range: packets as (bytes, pts, duration) in the time base, from the range's first frame."""
+    """One audio track for the range: packets (bytes, pts, duration) in the time base, from the first frame."""
 
     index: int
     base: Fraction
@@ -49,7 +49,7 @@ class _Track:
 
 
 def suffix(codec: Mapping[str, Any], plate: Plate) -> str:
-    """Return the end of the movie's name: .mp4 for H.264, .mov for ProRes, and further where the plate's audio needs it."""
+    """Return the end of the movie's name: .mp4 for H.264, .mov for ProRes, .mov or .mkv where the audio needs it."""
     names = [track["codec"] for track in plate.audio]
     wishes = (".mp4", ".mov") if codec["codec"] == "h264" else (".mov",)
     return next((end for end in wishes if all(name.startswith(_FITS[end]) for name in names)), ".mkv")
@@ -64,7 +64,7 @@ def encode(
     codec: Mapping[str, Any],
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write frames first..last ([h, w, 3|4], uint8 or uint16 display, or half or float in the plate's space) as a movie.
+    """Write frames first..last as a movie: [h, w, 3|4], uint8 or uint16 display, or floats in the plate's space.
 
     `codec` is {"codec": "h264", "crf": 10, "preset": "veryfast"} (8-bit 4:2:0), {"codec": "prores_422_hq"}
     (10-bit 4:2:2) or {"codec": "prores_4444"} (10-bit 4:4:4). Tags, timecode and pixel aspect are the
@@ -79,7 +79,14 @@ def encode(
     start = (
         None if plate.timecode is None else timecode.offset(plate.timecode, first - plate.first, plate.rate)
     )
-    tracks = _audio(plate, first, last) if plate.audio else []
+    try:
+        tracks = _audio(plate, first, last) if plate.audio else []
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise PlateError(
+            f"the plate's audio cannot be read ({error})",
+            where=plate.path,
+            fix="copy the plate again from its source",
+        ) from error
     try:
         count = _write(path, frames, plate, form, tags, size, start, tracks, progress)
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -116,7 +123,7 @@ def _form(codec: Mapping[str, Any]) -> _Form:
 
 
 def _tags(plate: Plate, form: _Form) -> dict[str, str]:
-    """Return the colour tags of the movie: the plate's where it is Y'CbCr, BT.709 otherwise. ProRes is always studio range."""
+    """Return the movie's colour tags: the plate's where it is Y'CbCr, else BT.709. ProRes is always studio range."""
     if plate.colour["matrix"] not in yuv.LUMA:
         return {"range": "tv", "matrix": "bt709", "primaries": "bt709", "transfer": "bt709"}
     tags = {name: str(plate.colour[name]) for name in ("range", "matrix", "primaries", "transfer")}

@@ -134,7 +134,7 @@ def fingerprint(path: Path) -> str:
 
 
 def identity(path: Path) -> tuple[str, int, str]:
-    """Return (name, bytes, sha256 of the size and of 64 KiB at the head, the middle and the tail) of a file."""
+    """Return a file's (name, bytes, sha256 of the size and of 64 KiB at the head, the middle and the tail)."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     try:

@@ -20,7 +20,7 @@ RATES = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120, 12, 15, 10
 
 
 def probe(path: Path, rate: Fraction | None) -> Plate:
-    """Probe a movie. Raises PlateError for whatever would make a frame lost, moved, doubled or miscoloured."""
+    """Probe a movie. Raises PlateError where a frame would be lost, moved, doubled or miscoloured."""
     with movie.opened(path) as (container, stream):
         seen = _decode(path, container, stream)
         own, start, notes = _clock(path, seen, stream)
@@ -198,7 +198,7 @@ def _length(path: Path, container: Any, stream: Any, end: Fraction) -> None:
 
 
 def _clock(path: Path, seen: _Seen, stream: Any) -> tuple[Fraction, Fraction, list[str]]:
-    """Return (rate, time of the first frame's place on the clock, notes); refuse a clock that is not constant."""
+    """Return (rate, time of the first frame's place, notes); refuse a clock that is not constant."""
     pts, base = np.array(seen.pts, np.int64), Fraction(stream.time_base)
     for candidate in _candidates(stream, base, pts):
         start = _fit(pts, base, candidate)
@@ -210,9 +210,9 @@ def _clock(path: Path, seen: _Seen, stream: Any) -> tuple[Fraction, Fraction, li
             if late is not None and 1 < gap <= 2 + Fraction(1, 10):
                 note = "the first frame stands one frame too early: a slip of the recorder, no frame is lost"
                 return candidate, late - 1 / candidate, [note]
-    steps = np.diff(pts)
+    shortest, longest = (float(int(step) * base) * 1000 for step in (np.diff(pts).min(), np.diff(pts).max()))
     raise PlateError(
-        f"the frame rate varies: frames last from {float(int(steps.min()) * base) * 1000:.1f} to {float(int(steps.max()) * base) * 1000:.1f} ms",
+        f"the frame rate varies: frames last from {shortest:.1f} to {longest:.1f} ms",
         where=str(path),
         fix="convert it to a constant frame rate (variable rate has no frame numbers)",
     )
@@ -230,7 +230,7 @@ def _candidates(stream: Any, base: Fraction, pts: np.ndarray) -> Iterator[Fracti
 
 
 def _fit(pts: np.ndarray, base: Fraction, rate: Fraction) -> Fraction | None:
-    """Return the start in seconds where frame k lies at start + k / rate to within the rounding of the time base, or None."""
+    """Return the start in seconds where frame k lies at start + k / rate to within the time base, or None."""
     period = 1 / (base * rate)
     if len(pts) == 1:
         return int(pts[0]) * base

@@ -12,7 +12,7 @@ import OpenImageIO
 import tifffile
 
 from understudy.errors import PlateError
-from understudy.media import stills
+from understudy.media import stills, timecode
 from understudy.media.plate import Plate, identity
 
 SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".dpx", ".jpg", ".jpeg")
@@ -81,16 +81,19 @@ def probe(path: Path, rate: Fraction | None) -> Plate:
     spec, (width, height, channels, kind) = specs[0], shapes[0]
     for file in (files[0][1], files[-1][1]):
         stills.read(file)
+    _upright(path, frames, specs)
     scene = files[0][1].suffix.lower() == ".exr"
     own, note = _rate(spec)
-    notes = () if rate or own else (note,)
+    own_rate = rate or own or DEFAULT_RATE
+    code, code_note = _timecode(spec, own_rate)
+    notes = tuple(text for text in ("" if rate or own else note, code_note) if text)
     depth = spec.get_int_attribute("oiio:BitsPerSample") or 8 * spec.format.size()
     return Plate(
         kind="sequence",
         path=pattern,
         first=frames[0],
         last=frames[-1],
-        rate=rate or own or DEFAULT_RATE,
+        rate=own_rate,
         width=width,
         height=height,
         pixel_aspect=Fraction(spec.get_float_attribute("PixelAspectRatio", 1.0) or 1.0).limit_denominator(
@@ -107,7 +110,7 @@ def probe(path: Path, rate: Fraction | None) -> Plate:
             "matrix": "gbr",
             "assumed": ["primaries", "transfer"],
         },
-        timecode=stills.timecode(spec),
+        timecode=code,
         audio=(),
         identity=tuple(identity(file) for _, file in files),
         notes=notes,
@@ -174,11 +177,33 @@ def _agree(path: Path, frames: list[int], shapes: list[tuple[int, int, int, str]
     if odd:
         width, height, channels, kind = shapes[frames.index(odd[0])]
         raise PlateError(
-            f"{_ranges(odd)} differ{'s' if len(odd) == 1 else ''} from the other frames: {width} x {height}, {channels} channels, {kind}; "
+            f"{_ranges(odd)} differ{'s' if len(odd) == 1 else ''} from the other frames:"
+            f" {width} x {height}, {channels} channels, {kind}; "
             f"the others are {usual[0]} x {usual[1]}, {usual[2]} channels, {usual[3]}",
             where=str(path),
             fix="render or copy these frames again",
         )
+
+
+def _upright(path: Path, frames: list[int], specs: list[OpenImageIO.ImageSpec]) -> None:
+    odd = [f for f, spec in zip(frames, specs, strict=True) if spec.get_int_attribute("Orientation", 1) != 1]
+    if odd:
+        raise PlateError(
+            f"the orientation flag of {_ranges(odd)} says that the picture is turned or mirrored",
+            where=str(path),
+            fix="export the frames upright, without the flag",
+        )
+
+
+def _timecode(spec: OpenImageIO.ImageSpec, rate: Fraction) -> tuple[str | None, str]:
+    text = stills.timecode(spec)
+    if text is None:
+        return None, ""
+    try:
+        timecode.to_frames(text, rate)
+    except ValueError as error:
+        return None, f"the header's timecode is left out: {error}"
+    return text, ""
 
 
 def _ranges(numbers: list[int]) -> str:
@@ -210,7 +235,7 @@ def _nominal(value: float) -> Fraction:
 
 
 def _whole(frame: int, file: Path, spec: OpenImageIO.ImageSpec) -> None:
-    """Raise PlateError where the end of the file is missing: found from sizes and tables, without decoding."""
+    """Raise PlateError where the end of the file is missing: by sizes and tables, without decoding."""
     size = file.stat().st_size
     suffix = file.suffix.lower()
     try:
@@ -247,7 +272,7 @@ def _whole(frame: int, file: Path, spec: OpenImageIO.ImageSpec) -> None:
 
 
 def _exr_cut(file: Path, size: int) -> bool:
-    """Whether the offset table of a single-part OpenEXR file (openexr.com, file layout) has holes or points past the end."""
+    """Whether the offset table of a single-part OpenEXR file (its file layout) has holes or points past the end."""
     with file.open("rb") as stream:
         flags = struct.unpack("<II", stream.read(8))[1]
         if flags & 0x1A00:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Roto:
         PlateError
             When the frame is missing, has another size than the plate, or lacks the channel.
         """
-        path = self.pattern % frame
+        path = Path(self.pattern % frame)
         where = f"roto frame {frame} ({path})"
         picture = stills.read(path)
         if picture.shape[:2] != (self.plate.height, self.plate.width):

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import OpenImageIO
+import tifffile
 
 from understudy.errors import DeliverableError, PlateError
 
@@ -86,7 +87,7 @@ def read(path: Path) -> np.ndarray:
     finally:
         source.close()
     channels = _colour_channels(path, spec)
-    return np.ascontiguousarray(pixels[..., channels])
+    return pixels if channels == list(range(spec.nchannels)) else np.ascontiguousarray(pixels[..., channels])
 
 
 def read_spec(path: Path) -> OpenImageIO.ImageSpec:
@@ -98,9 +99,15 @@ def read_spec(path: Path) -> OpenImageIO.ImageSpec:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Return the file's attributes by name, timecode and rate included, as plain Python values (JSON types and tuples)."""
+    """Return the file's attributes by name, timecode and rate included, as plain Python values.
+
+    "window" is added where the picture is not its whole display window (overscan): x and y of its corner, then
+    x, y, width and height of the display window.
+    """
     spec = read_spec(path)
-    return {attribute.name: _plain(attribute.value) for attribute in spec.extra_attribs}
+    header = {attribute.name: _plain(attribute.value) for attribute in spec.extra_attribs}
+    window = (spec.x, spec.y, spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+    return header if window == (0, 0, 0, 0, spec.width, spec.height) else header | {"window": window}
 
 
 def pixel_type(path: Path, spec: OpenImageIO.ImageSpec) -> str:
@@ -121,10 +128,17 @@ def channel_count(path: Path, spec: OpenImageIO.ImageSpec) -> int:
 
 
 def timecode(spec: OpenImageIO.ImageSpec) -> str | None:
-    """Return the header's SMPTE timecode as text, or None."""
+    """Return the header's SMPTE timecode as text (";" before the frames where the drop-frame bit is set), or None."""
     value = spec.getattribute("smpte:TimeCode")
-    text = value if isinstance(value, str) else spec.get_string_attribute("smpte:TimeCode")
-    return text or None
+    if not isinstance(value, (tuple, list)):
+        return None
+    # SMPTE 12M: binary-coded decimals with flags between them; bit 6 says drop-frame.
+    word = int(value[0])
+    hours, minutes, seconds, frame = (
+        10 * ((word >> shift & mask) >> 4) + (word >> shift & 15)
+        for shift, mask in ((24, 0x3F), (16, 0x7F), (8, 0x7F), (0, 0x3F))
+    )
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{';' if word & 0x40 else ':'}{frame:02d}"
 
 
 def write(
@@ -151,6 +165,8 @@ def write(
     try:
         if kind == "png":
             _write_png(path, array)
+        elif kind == "tiff":
+            _write_tiff(path, array)
         else:
             _write_oiio(path, array, kind, depth, header or {})
     except DeliverableError:
@@ -166,7 +182,8 @@ def read_picture(path: Path) -> np.ndarray:
     spec = read_spec(path)
     if spec.width * spec.height > PICTURE_LIMIT:
         raise PlateError(
-            f"the picture claims {spec.width} x {spec.height} pixels; at most {PICTURE_LIMIT // 1_000_000} megapixels are read",
+            f"the picture claims {spec.width} x {spec.height} pixels;"
+            f" at most {PICTURE_LIMIT // 1_000_000} megapixels are read",
             where=str(path),
             fix="give a smaller picture",
         )
@@ -195,7 +212,10 @@ def _open(path: Path) -> OpenImageIO.ImageInput:
             where=str(path),
             fix="wait for the copy, or copy it again",
         )
-    source = OpenImageIO.ImageInput.open(str(path))
+    # Colours under alpha come as they are in the file: unmultiplied they lose bits.
+    wish = OpenImageIO.ImageSpec()
+    wish.attribute("oiio:UnassociatedAlpha", 1)
+    source = OpenImageIO.ImageInput.open(str(path), wish)
     if source is None:
         raise PlateError(
             f"this is no image that can be read ({_words(OpenImageIO.geterror())})",
@@ -250,14 +270,40 @@ def _write_png(path: Path, array: np.ndarray) -> None:
         ) from error
 
 
+def _write_tiff(path: Path, array: np.ndarray) -> None:
+    # OpenImageIO's TIFF carries the time of writing, so that the same frame would not be the same file.
+    alpha = array.ndim == 3 and array.shape[2] == 4
+    try:
+        tifffile.imwrite(
+            path,
+            array,
+            photometric="minisblack" if array.ndim == 2 else "rgb",
+            extrasamples=("unassalpha",) if alpha else None,
+            software=False,
+            metadata=None,
+        )
+    except OSError as error:
+        raise DeliverableError(
+            f"the image could not be written ({error.strerror})",
+            where=str(path),
+            fix="check space and rights on that disk",
+        ) from error
+
+
 def _write_oiio(path: Path, array: np.ndarray, kind: str, depth: int, header: Mapping[str, Any]) -> None:
     pixels = array[..., None] if array.ndim == 2 else array
     height, width, channels = pixels.shape
     spec = OpenImageIO.ImageSpec(width, height, channels, _OIIO[array.dtype.name])
     for name, value in header.items():
-        if _passes(name, kind):
+        if name == "window":
+            spec.x, spec.y, spec.full_x, spec.full_y, spec.full_width, spec.full_height = value
+        elif _passes(name, kind):
             _set(spec, name, value)
-    spec.attribute("compression", "zip" if kind == "exr" else "none")
+    if "DateTime" not in header:
+        # Left out, it would be the time of writing: the same frame would not be the same file.
+        spec.attribute("DateTime", "")
+    if kind == "exr":
+        spec.attribute("compression", "zip")
     if channels == 4:
         spec.alpha_channel = 3
         # The values are the plate's own: no multiplication on the way.
@@ -275,6 +321,11 @@ def _write_oiio(path: Path, array: np.ndarray, kind: str, depth: int, header: Ma
         raise reason
     if not target.close():
         raise _failed(path, "closed", target)
+    if kind == "dpx":
+        # The header's file name would be the whole path: the same frame would not be the same file elsewhere.
+        with path.open("r+b") as file:
+            file.seek(36)
+            file.write(path.name.encode()[:99].ljust(100, b"\0"))
 
 
 def _failed(path: Path, step: str, target: OpenImageIO.ImageOutput) -> DeliverableError:
@@ -293,13 +344,23 @@ def _passes(name: str, kind: str) -> bool:
 
 
 def _set(spec: OpenImageIO.ImageSpec, name: str, value: Any) -> None:
-    if isinstance(value, (str, int, float)):
+    if name == "smpte:TimeCode":
+        spec.attribute(name, "timecode", _packed(value) if isinstance(value, str) else tuple(value))
+    elif name == "FramesPerSecond" and isinstance(value, (tuple, list)):
+        spec.attribute(name, "rational", tuple(value))
+    elif isinstance(value, (str, int, float)):
         spec.attribute(name, value)
     elif isinstance(value, (tuple, list)) and value:
         base = "int" if all(isinstance(item, int) for item in value) else "float"
         aggregate = {9: "matrix33", 16: "matrix"}.get(len(value))
         kind = aggregate if aggregate and base == "float" else f"{base}[{len(value)}]"
         spec.attribute(name, kind, tuple(value))
+
+
+def _packed(text: str) -> tuple[int, int]:
+    """Return a timecode in SMPTE 12M's binary-coded decimals, and no user bits."""
+    drop = 0x40 if ";" in text else 0
+    return int(text.replace(";", ":").replace(":", ""), 16) | drop, 0
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:

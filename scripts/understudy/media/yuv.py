@@ -48,10 +48,11 @@ def to_rgb(
 def from_rgb(
     rgb: np.ndarray, *, depth: int, matrix: str, full: bool, subsampling: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Convert uint8 or uint16 RGB [h, w, 3] to planes (y, cb, cr) of `depth` bits; `subsampling` is "420", "422" or "444".
+    """Convert uint8 or uint16 RGB [h, w, 3] to planes (y, cb, cr) of `depth` bits.
 
-    4:2:0 needs even sizes, 4:2:2 an even width. Chroma is low-passed (1 2 1) across columns and averaged over
-    two rows, so that it comes out left-sited. Planes are uint8 for depth 8, else uint16.
+    `subsampling` is "420", "422" or "444". 4:2:0 needs even sizes,
+    4:2:2 an even width. Chroma is low-passed (1 2 1) across columns and averaged over two rows, so that it comes out
+    left-sited. Planes are uint8 for depth 8, else uint16.
     """
     white = 255 if rgb.dtype == np.uint8 else 65535
     # cv2.transform works in 10-bit fixed point on uint8, in float on uint16.

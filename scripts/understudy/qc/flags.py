@@ -295,17 +295,11 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
 
 
 def join(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Neighbouring frames of the same kind, level and track become one flag, named after its worst frame."""
-    order = sorted(findings, key=lambda found: (found.kind, found.level, found.track or "", found.frame))
+    """Neighbouring frames of the same kind and track become one flag, of the level of its worst frame."""
     runs: list[list[Finding]] = []
-    for found in order:
+    for found in sorted(findings, key=lambda found: (found.kind, found.track or "", found.frame)):
         before = runs[-1][-1] if runs else None
-        same = before is not None and (before.kind, before.level, before.track) == (
-            found.kind,
-            found.level,
-            found.track,
-        )
-        if before is not None and same and found.frame == before.frame + 1:
+        if before and (before.kind, before.track, before.frame + 1) == (found.kind, found.track, found.frame):
             runs[-1].append(found)
         else:
             runs.append([found])
@@ -324,7 +318,7 @@ def join(findings: Iterable[Finding]) -> list[dict[str, Any]]:
                 "track": worst.track,
                 "whole": False,
                 "kind": worst.kind,
-                "level": worst.level,
+                "level": max((found.level for found in run), key=LEVELS.index),
                 "value": worst.value,
                 "reason": reason,
                 "action": worst.action,

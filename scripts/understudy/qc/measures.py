@@ -23,13 +23,15 @@ Number = float | None
 
 # Patches of the 468 mesh that are skin on every face: no brow, lid, nostril or lip, and seldom a beard.
 FOREHEAD: Final = (67, 109, 10, 338, 297, 333, 299, 337, 151, 108, 69, 104)
-CHEEK_RIGHT: Final = (50, 101, 36, 205, 187, 123, 117, 118)
-CHEEK_LEFT: Final = (280, 330, 266, 425, 411, 352, 346, 347)
+CHEEK_RIGHT: Final = (117, 118, 101, 36, 205, 187, 123)
+CHEEK_LEFT: Final = (346, 347, 330, 266, 425, 411, 352)
 
-FINEST: Final = 3
-"""Bands that the texture index is made of."""
+COARSEST: Final = 4.0
+"""Largest sigma of a texture band, pixels of a face of 512: what is coarser is features, not skin."""
 STEP: Final = 1.0 / 255.0
 """One step of 8 bit: what is added to differences, so that flat pictures compare as equal."""
+JITTER_WINDOW: Final = 9
+SMALLEST_EYES: Final = 60.0
 FEWEST: Final = 64
 """Pixels below which a mean says nothing."""
 SAMPLE_IOD: Final = 40.0
@@ -57,11 +59,12 @@ def texture_index(plate: Array, result: Array, area: NDArray[np.bool_], face_px:
 
     Negative is too soft, positive over-enhanced. ``texture_index`` is the weighted mean, ``texture_1`` ..
     ``texture_3`` are its bands from fine to coarse, see :mod:`understudy.comp.texture`; ``face_px`` is the
-    face's extent in pixels.
+    face's extent in pixels. A face too small for the finest bands has fewer; one below some 50 pixels has none.
     """
-    names = [f"texture_{number}" for number in range(1, FINEST + 1)]
+    names = ("texture_1", "texture_2", "texture_3")
     numbers: dict[str, Number] = dict.fromkeys(["texture_index", *names])
-    sigmas = texture.limits(face_px)[: FINEST + 1]
+    coarsest = COARSEST * face_px / texture.FACE
+    sigmas = [sigma for sigma in texture.limits(face_px) if sigma <= coarsest]
     if int(area.sum()) < FEWEST or len(sigmas) < 2:
         return numbers
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
@@ -261,22 +264,29 @@ def spread(values: Sequence[Number]) -> Number:
     return float(np.std(known)) if len(known) > 1 else None
 
 
-def jitter(places: Array, eyes_px: Array) -> list[Number]:
-    """Unsteadiness of a track per frame, in IOD.
+def _unsteadiness(fourth: Array, eyes_px: Array) -> list[Number]:
+    """Lengths of fourth differences, in pixels, as local rms in IOD: see :func:`jitter`."""
+    square = (fourth / np.maximum(np.asarray(eyes_px, np.float64)[2:-2], SMALLEST_EYES)) ** 2 * (6 / 70)
+    # Full, then cut: numpy's "same" is as long as the window where the track is shorter.
+    window, half = np.ones(JITTER_WINDOW), JITTER_WINDOW // 2
+    sums, counts = (np.convolve(values, window)[half:-half] for values in (square, np.ones(len(square))))
+    return _numbers(np.sqrt(sums / counts), 2)
 
-    ``places`` is ``[n, k, 2 or 3]`` pixels, ``eyes_px`` ``[n]``, contiguous frames. Jitter is commonly the
-    rms second difference, but a nod of .3 IOD at 2 Hz is .05 IOD by that measure, ten times the limit. So the
+
+def jitter(places: Array, eyes_px: Array) -> list[Number]:
+    """Unsteadiness of a track: rms over the nine frames around each, in IOD.
+
+    ``places`` is ``[n, k, 2 or 3]`` pixels, ``eyes_px`` ``[n]``, contiguous frames. Jitter is commonly the rms
+    second difference, but a nod of .3 IOD at 2 Hz is .05 IOD by that measure, ten times the limit. So the
     *fourth* difference is taken and scaled by sqrt(6 / 70), which makes the two equal on independent noise
     (sums of squared binomials: 1 + 4 + 1 = 6 and 1 + 16 + 36 + 16 + 1 = 70) and all but blind to motion. The
-    first and the last two frames have none.
+    first and the last two frames have none. Eyes nearer than 60 pixels count as 60: nobody sees less than a
+    third of a pixel.
     """
-    count = len(places)
-    if count < 5:
-        return [None] * count
-    xy = np.asarray(places, np.float64)[..., :2]
-    fourth = np.diff(xy, n=4, axis=0) * math.sqrt(6 / 70)
-    length = np.sqrt(np.mean(np.sum(fourth**2, axis=2), axis=1))
-    return _numbers(length / np.asarray(eyes_px, np.float64)[2:-2], 2)
+    if len(places) < 5:
+        return [None] * len(places)
+    fourth = np.diff(np.asarray(places, np.float64)[..., :2], n=4, axis=0)
+    return _unsteadiness(np.sqrt(np.mean(np.sum(fourth**2, axis=2), axis=1)), eyes_px)
 
 
 def crop_jitter(transform: Array, eyes_px: Array) -> list[Number]:
@@ -285,14 +295,13 @@ def crop_jitter(transform: Array, eyes_px: Array) -> list[Number]:
     A change (dx, dy, ds, da) moves the points of a circle of radius r by ``dx^2 + dy^2 + r^2 (ds^2 + da^2)``
     in the mean square; r is 1 IOD, so that the number compares with that of the points.
     """
-    count = len(transform)
-    if count < 5:
-        return [None] * count
+    if len(transform) < 5:
+        return [None] * len(transform)
     values = np.array(transform, np.float64)
     values[:, 3] = np.unwrap(values[:, 3])
-    x, y, scale, angle = (np.diff(values, n=4, axis=0) * math.sqrt(6 / 70)).T
-    eyes = np.asarray(eyes_px, np.float64)[2:-2]
-    return _numbers(np.sqrt((x**2 + y**2) / eyes**2 + scale**2 + angle**2), 2)
+    x, y, scale, angle = np.diff(values, n=4, axis=0).T
+    radius = np.asarray(eyes_px, np.float64)[2:-2]
+    return _unsteadiness(np.sqrt(x**2 + y**2 + radius**2 * (scale**2 + angle**2)), eyes_px)
 
 
 def flicker(luma_ratio: Sequence[Number]) -> list[Number]:

@@ -69,9 +69,10 @@ def text(image: NDArray[np.uint8], words: str, place: tuple[int, int], height: i
     """Write one line ``height`` pixels high into ``image``; its baseline begins at ``place`` (x, y)."""
     scale = cv2.getFontScaleFromHeight(FONT, height, 1)
     plain = words.encode("ascii", "replace").decode("ascii")
-    for shift, grey, width in ((1, 0, 3), (0, level, 1)):
+    # One thickness for both: a bolder shadow would be a wider one and run away from its words.
+    for shift, grey in ((1, 0), (0, level)):
         at = (place[0] + shift, place[1] + shift)
-        cv2.putText(image, plain, at, FONT, scale, (grey, grey, grey), width, cv2.LINE_AA)
+        cv2.putText(image, plain, at, FONT, scale, (grey, grey, grey), 1, cv2.LINE_AA)
 
 
 def shortened(words: str, width: int, height: int) -> str:

@@ -1,7 +1,7 @@
 """Is this machine fit to run the workflow? Every finding comes with the command that mends it.
 
-``check_runtime`` is asked at every start and reads nothing but package metadata; ``examine`` is what the target
-``doctor`` prints.
+``check_runtime`` is asked at every start and reads nothing but package metadata; ``examine`` is what the
+target ``doctor`` prints.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def installed(name: str) -> str | None:
 
 
 def check_runtime(versions: Versions = installed) -> None:
-    """Refuse distributions that overwrite each other's files; ``versions`` gives a distribution's version or None.
+    """Refuse distributions that overwrite each other's files; ``versions`` gives a version or None.
 
     None at all is no fault here: planning needs neither, and the jobs may have an environment of their own.
 

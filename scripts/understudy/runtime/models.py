@@ -35,7 +35,9 @@ WHEEL_TARGET = (
     "--platform", "manylinux_2_28_x86_64",
 )  # fmt: skip
 FETCH = "run: snakemake models"
-OFFLINE = "on a machine without a network, give a wheel, a file, or a folder that holds them, by path"
+OFFLINE = (
+    "on a machine without a network, give a wheel, or a folder that holds it, by path: --config wheel=..."
+)
 BLOCK = 1 << 20
 
 
@@ -227,8 +229,8 @@ def _wheel(name: str, requirement: str, store: Path) -> Path:
             return held
     with tempfile.TemporaryDirectory(dir=store, prefix=".download.") as temporary:
         command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
-            *WHEEL_TARGET, "--dest", temporary, requirement,
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
+            "--no-deps", *WHEEL_TARGET, "--dest", temporary, requirement,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(temporary).glob("*.whl"))

@@ -7,7 +7,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,8 @@ class Show:
     talents: Mapping[str, Talent]
     deliveries: Mapping[str, dict[str, Any]]
     models: Mapping[str, dict[str, Any]]
-    _looks: Looks
-    _overrides: Mapping[str, Overrides]
+    _looks: Looks = field(repr=False)
+    _overrides: Mapping[str, Overrides] = field(repr=False)
 
     @property
     def work(self) -> Path:
@@ -409,7 +409,13 @@ def _load_overrides(
     if not folder.is_dir():
         return {}
     found = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".yml":
+            raise ConfigError(
+                "override files end in .yaml", where=str(path), fix=f"rename it to {path.stem}.yaml"
+            )
+        if path.suffix != ".yaml":
+            continue
         if path.stem not in shots:
             raise ConfigError(
                 f"there is no shot {path.stem!r}",
@@ -448,23 +454,30 @@ def _check_files(show: Show, shot_list: Path, talents: Document) -> None:
     """Refuse missing plates and pictures of the chosen shots; `ingest` and `talent` judge what they hold."""
     for name in sorted({talent for shot in show.shots for talent in show.talents_of(shot)}):
         for index, picture in enumerate(show.talents[name].pictures):
-            if not picture.is_file():
-                raise PlateError(
-                    f"the picture {picture} is missing",
-                    where=talents.where((name, "pictures", index)),
-                    fix="correct the path",
-                )
+            where = talents.where((name, "pictures", index))
+            _check_exists(f"the picture {picture}", picture, Path.is_file, where, "correct the path")
     exists = cache(_plate_exists)
-    _all(partial(_check_plate, shot, shot_list, exists) for shot in show.shots.values())
-
-
-def _check_plate(shot: Shot, shot_list: Path, exists: Callable[[Path], bool]) -> None:
-    if not exists(shot.plate):
-        raise PlateError(
-            f"the plate {shot.plate} is missing",
-            where=f"{shot_list}, line {shot.row} (shot {shot.id})",
-            fix="correct the path, bring the plate online, or leave the shot out with --config only=...",
+    fix = "correct the path, bring the plate online, or leave the shot out with --config only=..."
+    _all(
+        partial(
+            _check_exists,
+            f"the plate {shot.plate}",
+            shot.plate,
+            exists,
+            f"{shot_list}, line {shot.row} (shot {shot.id})",
+            fix,
         )
+        for shot in show.shots.values()
+    )
+
+
+def _check_exists(what: str, path: Path, exists: Callable[[Path], bool], where: str, fix: str) -> None:
+    try:
+        found = exists(path)
+    except OSError as error:
+        raise PlateError(f"{what} cannot be reached ({error.strerror})", where=where, fix=fix) from error
+    if not found:
+        raise PlateError(f"{what} is missing", where=where, fix=fix)
 
 
 def _plate_exists(plate: Path) -> bool:

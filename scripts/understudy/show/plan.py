@@ -98,11 +98,6 @@ class Plan:
         names = list(ranges)
         return ranges[names[0]][0], ranges[names[-1]][1]
 
-    def talents(self, shot: str) -> list[str]:
-        """Ids of the talents that may appear in a shot, sorted."""
-        named = {entry.talent for entry in self._show.shots[shot].cast}
-        return sorted(named | set(self._show.overrides(shot).cast.values()))
-
     def job(self, stage: str, shot: str, chunk: str | None = None) -> dict[str, Any]:
         """What one job is asked to do: subject, settings, code digest (everything JSON)."""
         into = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -207,7 +208,7 @@ def _number(
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    if isinstance(value, str) and not whole and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and not whole and _NUMBER.fullmatch(value) and math.isfinite(float(value)):
         return float(value)
     raise ConfigError(
         f"{_short(value)} is not a {'whole ' if whole else ''}number",
@@ -222,10 +223,10 @@ def _short(value: Any) -> str:
     return words if len(words) <= 60 else f"{words[:57]}..."
 
 
-def _words(error: ValidationError) -> tuple[str, str, Place]:
+def _words(error: Any) -> tuple[str, str, Place]:
     """What is wrong, what may stand there, and where, of one of jsonschema's errors."""
     place: Place = tuple(error.absolute_path)
-    of: Any = error.schema
+    of = error.schema
     help_ = of.get("description", "")
     rule = error.validator_value
     if "propertyNames" in error.absolute_schema_path:

@@ -23,7 +23,6 @@ from understudy.stages.crops import Cut, read_cuts, read_pages, unit
 from understudy.stages.plates import frames_of
 
 
-
 def seed_of(shot: str, track: str, frame: int) -> int:
     """Seed of everything random about one face on one frame."""
     return int(text_digest([shot, track, frame])[:15], 16)

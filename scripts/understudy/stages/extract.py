@@ -11,5 +11,5 @@ from understudy.stages.plates import plate_of
 def extract(job: Job) -> Facts:
     """Decode the chunk's frames, one lossless file each."""
     chunk = job.frames
-    frames.extract(plate_of(job), chunk[0], chunk[-1], job.folder, progress=lambda _: job.tick(1))
+    frames.extract(plate_of(job), chunk[0], chunk[-1], job.folder, progress=job.tick)
     return {"frames": len(chunk)}

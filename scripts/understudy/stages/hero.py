@@ -16,11 +16,10 @@ from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
-from understudy.stages.matte import layers_of
 from understudy.stages.match import fits_of
+from understudy.stages.matte import layers_of
 from understudy.stages.plates import frames_of
 from understudy.stages.swap import Faces
-
 
 HEROES = 6
 

@@ -17,8 +17,8 @@ from understudy.faces.tracks import Track
 from understudy.media import stills
 from understudy.media.colour import quantise, to_display
 from understudy.media.delivery import Still
-from understudy.media.proxy import proxy
 from understudy.media.plate import Plate
+from understudy.media.proxy import proxy
 from understudy.qc.flags import Limits, flags, state
 from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame
 from understudy.qc.measures import frame as measure

@@ -33,7 +33,7 @@ def track(job: Job) -> Facts:
         tracks = [look_again(each, frames, plate, landmarker, settings["look"]) for each in tracks]
     tracks = pin([smooth(each, settings) for each in tracks], overrides, overrides.source)
     entries = [CastEntry(kind, tuple(value) if isinstance(value, list) else value, talent) for kind, value, talent in settings["cast"]]
-    roles = cast(tracks, entries, overrides.cast, where=f"shot {job.shot}")
+    roles = cast(tracks, entries, overrides, where=f"shot {job.shot}")
     write_tracks(job.folder, tracks, roles)
     job.tick(len(job.frames))
     return {"tracks": [each.id for each in tracks], "cast": roles}

@@ -550,7 +550,7 @@ const understudy = (() => {
 
   /* ---- the strips below: one canvas, however long the shot ---- */
 
-  const RULER = 20, FILM = 48, MARKS = 14, STRIP = 26;
+  const RULER = 20, FILM = 48, MARKS = 16, STRIP = 23;
 
   function stripsHeight() {
     const track = state.shot.tracks[state.track];

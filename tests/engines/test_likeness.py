@@ -1,0 +1,93 @@
+"""The engine on real footage: the talent is recognised and the performer is not."""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+
+from understudy.comp.match import Sample, finish, fit
+from understudy.comp.matte import layers
+from understudy.engines.base import FaceContext, TalentAtlas
+from understudy.engines.load import load_engine
+from understudy.faces import geometry as g
+from understudy.faces.detect import find_faces, landmarks_near
+from understudy.faces.networks import BlazeFace, FaceMesh
+from understudy.media.frames import decode
+from understudy.media.plate import probe
+from understudy.media.stills import read_picture
+
+SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
+MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True}
+
+
+@pytest.fixture(scope="module")
+def identity(root):
+    spec = importlib.util.spec_from_file_location("identity", root / "tests" / "bench" / "identity.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["identity"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def networks(root):
+    found = [
+        next(root.glob(f"models/**/{name}"), None)
+        for name in ("face_detection_full_range_sparse.tflite", "face_landmark.tflite")
+    ]
+    if None in found:
+        pytest.skip("no detector and landmarker in the model store: run the models target first")
+    return BlazeFace(found[0]), FaceMesh(found[1])
+
+
+@dataclass(frozen=True)
+class Shot:
+    points: np.ndarray
+    pose: np.ndarray
+    light: np.ndarray
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clip", ["eat", "night", "sister"])
+def test_the_talent_is_recognised_on_a_real_plate(clip, shared, identity, networks):
+    pytest.importorskip("matplotlib")
+    from matplotlib import cbook
+
+    cv2.setNumThreads(1)
+    detector, landmarker = networks
+    picture = read_picture(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    (talent,) = find_faces(picture, detector, landmarker, identity.DETECT)
+    plate = probe(shared / "plates" / f"{clip}.mkv")
+    images = [image.astype(np.float32) / 255 for _, image in decode(plate, plate.first, plate.last)][::4]
+    points = [
+        max(
+            find_faces(images[0], detector, landmarker, identity.DETECT), key=lambda f: np.ptp(f.points[:, 0])
+        ).points
+    ]
+    for image in images[1:]:
+        face = landmarks_near(image, landmarker, points[-1], identity.DETECT)
+        points.append(points[-1] if face is None else face.points)
+    track = Shot(np.stack(points), np.array([g.pose(p) for p in points]), np.zeros((len(points), 3)))
+
+    engine = load_engine("mesh")
+    state = engine.prepare(TalentAtlas("grace", (picture,), (talent.points,)), track, SWAP)
+    contexts = [FaceContext(i, p, i) for i, p in enumerate(points)]
+    faces, mattes = engine.swap(images, state, contexts)
+    mattes = [
+        layers(p, i.shape[:2], m, i, [], MATTE)["matte"]
+        for i, m, p in zip(images, mattes, points, strict=True)
+    ]
+    samples = [Sample(*row) for row in zip(images, faces, mattes, points, strict=True)]
+    fitted = fit(samples, MATCH)
+    results = []
+    for n, (image, face, matte, at) in enumerate(zip(images, faces, mattes, points, strict=True)):
+        result, weight = finish(image, face, matte, at, fitted, {"blend": "multiband", "opacity": 1.0}, n)
+        results.append(image + weight[..., None] * (result - image))
+    recogniser = identity.Recogniser(shared / "models" / "mobilefacenet" / "MobileFaceNet.onnx")
+    likeness = identity.measure(zip(images, results, strict=True), picture, detector, landmarker, recogniser)
+    assert likeness.talent >= 0.60, likeness
+    assert likeness.performer <= 0.35, likeness
