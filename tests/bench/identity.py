@@ -166,9 +166,8 @@ def main() -> int:
         found = measure(pairs, read_picture(Path(talent)), detector, landmarker, recogniser)
         held.append(found.holds)
         mark = "" if found.holds else "   <- does not hold"
-        print(
-            f"{Path(out).name:24s} {Path(talent).stem:20s} {found.frames:6d}  {found.talent:6.3f}  {found.performer:9.3f}{mark}"
-        )
+        names = f"{Path(out).name:24s} {Path(talent).stem:20s}"
+        print(f"{names} {found.frames:6d}  {found.talent:6.3f}  {found.performer:9.3f}{mark}")
     return 0 if all(held) else 1
 
 

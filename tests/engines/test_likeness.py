@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def test_the_talent_is_recognised_on_a_real_plate(clip, shared, identity, networ
 
     cv2.setNumThreads(1)
     detector, landmarker = networks
-    picture = read_picture(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    picture = read_picture(Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
     (talent,) = find_faces(picture, detector, landmarker, identity.DETECT)
     plate = probe(shared / "plates" / f"{clip}.mkv")
     images = [image.astype(np.float32) / 255 for _, image in decode(plate, plate.first, plate.last)][::4]

@@ -52,9 +52,10 @@ def turned(yaw=0.0, pitch=0.0, size=SIZE, at=(120.0, 110.0)):
 def opened(points, mouth=0.0, eyes=1.0):
     """Mouth opened by `mouth` IOD; lids brought to `eyes` of their distance."""
     made = points.astype(np.float64).copy()
+    half = np.array([0, mouth * SIZE / 2, 0])
     for upper, lower in zip(UPPER_LIP, LOWER_LIP, strict=True):
         middle = (made[upper] + made[lower]) / 2
-        made[upper], made[lower] = middle - [0, mouth * SIZE / 2, 0], middle + [0, mouth * SIZE / 2, 0]
+        made[upper], made[lower] = middle - half, middle + half
     for eye in (g.LEFT_EYE, g.RIGHT_EYE):
         middle = made[eye, 1].mean()
         made[eye, 1] = middle + eyes * (made[eye, 1] - middle)

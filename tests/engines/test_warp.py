@@ -72,7 +72,7 @@ def test_known_affine_of_the_whole_mesh_is_exact_everywhere():
     matrix, shift = np.array([[1.2, 0.3], [-0.2, 0.9]]), np.array([7.0, 3.0])
     source = points[:, :2] @ matrix.T + shift
     found = mapping(
-        source, points + [5, 6, 0], np.ones(len(points)), triangles, (2, 3), (50, 48), softness=2.0
+        source, points + np.array([5, 6, 0]), np.ones(len(points)), triangles, (2, 3), (50, 48), softness=2.0
     )
     y, x = np.mgrid[:50, :48] + 0.5
     expected = (np.stack([x + 2 - 5, y + 3 - 6], axis=-1)) @ matrix.T + shift
@@ -184,4 +184,4 @@ def test_weighted_median():
 def test_bounds_stay_inside_and_say_when_there_is_nothing():
     points = np.array([[-5.0, 10.2, 0], [12.5, 18.9, 0]])
     assert bounds(points, (20, 30), 2) == (0, 8, 15, 20)
-    assert bounds(points + [100, 0, 0], (20, 30), 2) is None
+    assert bounds(points + np.array([100, 0, 0]), (20, 30), 2) is None

@@ -174,7 +174,7 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     mouth = sum(w * p.mouth[face.index] for w, p in used)
 
     # What is kept must lie where it lies on the plate; lips that stay closed may move.
-    teeth = mouth * smoothstep(np.float64(g.mouth_open(plate)), 0.03, 0.1)
+    teeth = mouth * float(smoothstep(np.asarray(g.mouth_open(plate)), 0.03, 0.1))
     free = (1 - eyes * state.regions[0]) * (1 - teeth * state.regions[1])
     target = plate.copy()
     for weight, picture in used:
