@@ -22,8 +22,9 @@ include: "rules/keep.smk"
 
 
 rule all:
-    """Every selected shot finished, and the review page over them."""
+    """Every selected shot finished, the review page over them, and no shot failed by QC."""
     default_target: True
     input:
         every_shot,
         "<review>/index.html",
+        "<work>/verdict.txt",

@@ -18,6 +18,21 @@ rule review:
         "../scripts/review.py"
 
 
+rule verdict:
+    """End the run non-zero, and say why, when QC failed a shot; the page is there by then."""
+    input:
+        page="<review>/index.html",
+        shots=shots_for("qc.json"),
+    output:
+        "<work>/verdict.txt",
+    log:
+        "<work>/logs/verdict.log",
+    conda:
+        "../envs/understudy.yaml"
+    script:
+        "../scripts/verdict.py"
+
+
 rule hero:
     """Render the few most telling frames of a shot."""
     input:

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.align import align
 
-run(snakemake, align)  # noqa: F821
+run(snakemake, align)

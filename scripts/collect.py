@@ -5,6 +5,6 @@ from pathlib import Path
 
 from understudy.runtime.records import collect
 
-gone = collect(Path(snakemake.params.root))  # noqa: F821
+gone = collect(Path(snakemake.params.root))
 print(f"collect: {len(gone)} stale payloads removed", file=sys.stderr)
-Path(snakemake.log[0]).write_text("".join(f"{path}\n" for path in gone), encoding="utf-8")  # noqa: F821
+Path(snakemake.log[0]).write_text("".join(f"{path}\n" for path in gone), encoding="utf-8")

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.composite import composite
 
-run(snakemake, composite)  # noqa: F821
+run(snakemake, composite)

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.detect import detect
 
-run(snakemake, detect)  # noqa: F821
+run(snakemake, detect)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from understudy.runtime.doctor import examine, report
 
-asked = snakemake.params  # noqa: F821
+asked = snakemake.params
 findings = examine(Path(asked.project), Path(asked.root), Path(asked.store), asked.models)
-Path(snakemake.log[0]).write_text(report(findings), encoding="utf-8")  # noqa: F821
+Path(snakemake.log[0]).write_text(report(findings), encoding="utf-8")
 print(report(findings), file=sys.stderr)
 sys.exit(not all(finding.well for finding in findings))

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.encode import encode
 
-run(snakemake, encode)  # noqa: F821
+run(snakemake, encode)

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.extract import extract
 
-run(snakemake, extract)  # noqa: F821
+run(snakemake, extract)

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.hero import hero
 
-run(snakemake, hero)  # noqa: F821
+run(snakemake, hero)

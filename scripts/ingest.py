@@ -7,7 +7,7 @@ from understudy.errors import UnderstudyError
 from understudy.stages.ingest import ingest
 
 try:
-    ingest(Path(snakemake.params.plate), *map(Path, snakemake.output))  # noqa: F821
+    ingest(Path(snakemake.params.plate), *map(Path, snakemake.output))
 except UnderstudyError as error:
-    Path(snakemake.log[0]).write_text(f"{error}\n", encoding="utf-8")  # noqa: F821
-    sys.exit(f"understudy: shot {snakemake.wildcards.shot}: {error}")  # noqa: F821
+    Path(snakemake.log[0]).write_text(f"{error}\n", encoding="utf-8")
+    sys.exit(f"understudy: shot {snakemake.wildcards.shot}: {error}")

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.match import match
 
-run(snakemake, match)  # noqa: F821
+run(snakemake, match)

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.matte import matte
 
-run(snakemake, matte)  # noqa: F821
+run(snakemake, matte)

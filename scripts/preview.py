@@ -4,4 +4,4 @@ from pathlib import Path
 
 from understudy.stages.preview import preview
 
-preview([Path(path) for path in snakemake.input.shots], Path(snakemake.output[0]))  # noqa: F821
+preview([Path(path) for path in snakemake.input.shots], Path(snakemake.output[0]))

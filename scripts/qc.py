@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.qc import qc
 
-run(snakemake, qc)  # noqa: F821
+run(snakemake, qc)

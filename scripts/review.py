@@ -4,6 +4,6 @@ from pathlib import Path
 
 from understudy.stages.review import review
 
-given = snakemake.input  # noqa: F821
-page = Path(snakemake.output[0])  # noqa: F821
-review([Path(p) for p in given.shots], [Path(p) for p in given.movies], page, snakemake.params.show)  # noqa: F821
+given = snakemake.input
+page = Path(snakemake.output[0])
+review([Path(p) for p in given.shots], [Path(p) for p in given.movies], page, snakemake.params.show)

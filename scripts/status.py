@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -19,7 +20,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from understudy.runtime.status import Status, read_status
+from understudy.runtime.status import Cell, Status, read_status
 
 PAUSE = 0.5
 PLAIN_PAUSE = 10.0
@@ -49,7 +50,7 @@ def table(status: Status) -> Table:
     return grid
 
 
-def cell_text(cell: object) -> Text:
+def cell_text(cell: Cell | None) -> Text:
     """A stage of a shot in a few characters."""
     if cell is None:
         return Text("")
@@ -72,8 +73,8 @@ def results(show: Path) -> list[str]:
     for folder in sorted((show / "out").glob("*/frames")):
         files = sorted(path.name for path in folder.iterdir())
         made.append(f"  {folder}/  {files[0]} .. {files[-1]}  ({len(files)} frames)")
-    pages = [f"  {show / 'review' / name}" for name in ("index.html", "preview.png") if (show / "review" / name).is_file()]
-    return made + pages
+    pages = [show / "review" / name for name in ("index.html", "preview.png")]
+    return made + [f"  {page}" for page in pages if page.is_file()]
 
 
 def follow(show: Path, console: Console, command: list[str]) -> int:
@@ -96,7 +97,7 @@ def follow(show: Path, console: Console, command: list[str]) -> int:
     return process.returncode
 
 
-def watch(show: Path, console: Console, since: float, started: float, going: object) -> None:
+def watch(show: Path, console: Console, since: float, started: float, going: Callable[[], bool]) -> None:
     """Redraw until there is nothing left to wait for; plain lines where there is no terminal."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
@@ -110,12 +111,18 @@ def watch(show: Path, console: Console, since: float, started: float, going: obj
         if time.monotonic() - spoken > PLAIN_PAUSE:
             spoken = time.monotonic()
             status = current(show / "work", started)
-            finished = [f"{s} {sum(c.done >= c.total for c in row.values())}/{len(row)}" for s, row in status.cells.items()] if status else []
-            print(headline(status, since), *finished, sep="   ", flush=True)
+            print(headline(status, since), *stages_done(status), sep="   ", flush=True)
         time.sleep(PAUSE)
 
 
+def stages_done(status: Status | None) -> list[str]:
+    """Each shot's finished stages of all its stages."""
+    rows = status.cells.items() if status else ()
+    return [f"{shot} {sum(cell.done >= cell.total for cell in row.values())}/{len(row)}" for shot, row in rows]
+
+
 def main() -> int:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("show", type=Path, help="the show's folder, {root}/{show}")
     parser.add_argument("--watch", action="store_true", help="stay and redraw until interrupted")

@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.swap import swap
 
-run(snakemake, swap)  # noqa: F821
+run(snakemake, swap)

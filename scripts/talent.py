@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.talent import talent
 
-run(snakemake, talent)  # noqa: F821
+run(snakemake, talent)

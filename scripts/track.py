@@ -3,4 +3,4 @@
 from understudy.runtime.job import run
 from understudy.stages.track import track
 
-run(snakemake, track)  # noqa: F821
+run(snakemake, track)

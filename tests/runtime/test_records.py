@@ -48,7 +48,7 @@ def test_work_is_done_once_and_recorded(tmp_path):
 
 def test_the_payload_outlives_its_record(tmp_path):
     """Snakemake deletes a job's outputs before it runs the job again."""
-    first, _ = fulfil(task(tmp_path), work)
+    fulfil(task(tmp_path), work)
     text = task(tmp_path).record.read_bytes()
     task(tmp_path).record.unlink()
     _, reused = fulfil(task(tmp_path), never)

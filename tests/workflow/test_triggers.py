@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from shows import TestShow
+from shows import LOOKS, TestShow
 
-ALWAYS = {"all", "review"}
+ALWAYS = {"all", "review", "verdict"}
 BELOW_COMPOSITE = {"composite", "encode", "qc"} | ALWAYS
 
 
@@ -25,7 +25,7 @@ def show(finished: TestShow) -> Iterator[TestShow]:
 
 
 def look(show: TestShow, settings: dict, shots: dict | None = None) -> None:
-    content = {"show": {"settings": settings}, "looks": {"plain": {"settings": {}}}, "shots": shots or {}}
+    content = LOOKS | {"show": {"settings": {"qc": LOOKS["show"]["settings"]["qc"]} | settings}, "shots": shots or {}}
     (show.folder / "config" / "looks.yaml").write_text(yaml.safe_dump(content))
     show.write()
 

@@ -76,8 +76,8 @@ def native(kind: str | None, plate: Plate) -> Still:
 def stills_of(deliveries: Mapping[str, Mapping[str, Any]], plate: Plate) -> list[Still]:
     """The still formats that a shot's deliveries ask for, the one that movies and QC read first.
 
-    A delivery without frames of its own still has its movies made from finished frames; they are then in the plate's own
-    type.
+    A delivery without frames of its own still has its movies made from finished frames, which are then in the plate's
+    own type.
     """
     found: list[Still] = []
     for _, delivery in sorted(deliveries.items()):

@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent
-IMPORT = re.compile(r"^\s*(?:from\s+(understudy[.\w]*)\s+import\s+([^#\n]+|\([^)]*\))|import\s+(understudy[.\w]+))", re.M)
+IMPORT = re.compile(
+    r"^\s*(?:from\s+(understudy[.\w]*)\s+import\s+(\([^)]*\)|[^#\n]+)|import\s+(understudy[.\w]+))", re.MULTILINE
+)
 # What only says how work is run, recorded or refused: it never changes a pixel.
 NOT_PIXELS = ("runtime", "errors.py", "__init__.py")
 

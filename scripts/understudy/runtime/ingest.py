@@ -37,7 +37,8 @@ def ingest_first(show: Show, config: Mapping[str, Any], snakefile: Path) -> None
     write_text(request, json.dumps({"work": str(show.work), "plates": plates}))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--configfile", str(request)]
     command += ["--cores", str(len(os.sched_getaffinity(0))), "--nolock", "--rerun-incomplete", "--keep-going"]
-    command += ["--quiet", "progress", "rules", "host", "--workflow-profile", "none", "--forceall", "--rerun-triggers", "mtime"]
+    command += ["--quiet", "progress", "rules", "host", "--workflow-profile", "none"]
+    command += ["--forceall", "--rerun-triggers", "mtime"]
     print(f"ingest: {len(due)} new or changed plate{'s' * (len(due) > 1)}", file=sys.stderr, flush=True)
     try:
         done = subprocess.run(command, check=False)

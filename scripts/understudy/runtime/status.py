@@ -11,6 +11,8 @@ from typing import Any
 
 from understudy.runtime.ledger import events, latest
 
+GOING = ("started", "running")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -77,7 +79,7 @@ def read_status(work: Path) -> Status:
         cells[shot] = {}
         for stage, chunks in stages.items():
             own = {name: newest.get((stage, name)) for name in chunks}
-            going = [e for e in own.values() if e and e["state"] in ("started", "running") and e["time"] >= plan["started"]]
+            going = [e for e in own.values() if e and e["state"] in GOING and e["time"] >= plan["started"]]
             workers += len(going)
             cells[shot][stage] = Cell(
                 done=sum(min(e["done"], chunks[name]) for name, e in own.items() if e and e["state"] != "failed"),

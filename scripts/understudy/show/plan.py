@@ -16,6 +16,7 @@ from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
 
 ORDER = ("extract", "detect", "track", "align", "swap", "matte", "match", "composite", "encode", "qc")
+HERO = ("align", "swap", "matte", "match", "composite")
 FINISH = ("light", "texture", "grain")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
@@ -140,7 +141,7 @@ class Plan:
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
             own["resolved"] = settings
         if stage == "hero":
-            own["stages"] = {name: self._settings(name, shot) for name in ("align", "swap", "matte", "match", "composite")}
+            own["stages"] = {name: self._settings(name, shot) for name in HERO}
         return own
 
     def talent_job(self, talent: str) -> dict[str, Any]:

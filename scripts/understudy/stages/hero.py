@@ -16,6 +16,7 @@ from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
+from understudy.stages.crops import Cut
 from understudy.stages.match import fits_of
 from understudy.stages.matte import layers_of
 from understudy.stages.plates import frames_of
@@ -48,17 +49,19 @@ def hero(job: Job) -> Facts:
     engine = Faces(stages["swap"], cast, roles, job.records("talents"))
     by_id = {track.id: track for track in cast}
     roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in stages["matte"]["roto"]]
-    made, samples = {}, {track.id: [] for track in cast}
+    made: dict[int, tuple[list[Cut], list[np.ndarray], list[np.ndarray]]] = {}
+    samples: dict[str, list[Sample]] = {track.id: [] for track in cast}
     for number in numbers:
         cuts = cuts_of(cast, [number], stages["align"], (plate.width, plate.height))
         crops = [to_display(np.ascontiguousarray(images[number][cut.region][..., :3]), plate) for cut in cuts]
-        faces = engine.make(cuts, crops)
+        pairs = engine.make(cuts, crops)
         mattes = []
-        for cut, crop, (face, engine_matte) in zip(cuts, crops, faces, strict=True):
-            layers = layers_of(cut, by_id[cut.track], crop, engine_matte, roto, stages["matte"])
-            mattes.append(layers["matte"])
-            samples[cut.track].append(Sample(crop, face, layers["matte"], by_id[cut.track].points[cut.index] - cut.corner))
-        made[number] = cuts, [face for face, _ in faces], mattes
+        for cut, crop, (face, engine_matte) in zip(cuts, crops, pairs, strict=True):
+            track = by_id[cut.track]
+            matte = layers_of(cut, track, crop, engine_matte, roto, stages["matte"])["matte"]
+            mattes.append(matte)
+            samples[cut.track].append(Sample(crop, face, matte, track.points[cut.index] - cut.corner))
+        made[number] = cuts, [face for face, _ in pairs], mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])
     for number, (cuts, faces, mattes) in made.items():

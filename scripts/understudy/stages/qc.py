@@ -64,7 +64,7 @@ def occlusion_of(
             (page,) = read_pages(record, "crops.tif", [cut.page])
             points = tracks[cut.track].points[cut.index] - cut.corner
             thumbs.setdefault(cut.track, []).append((cut.frame, face_thumb(to_display(page, plate), points)))
-    found = {}
+    found: dict[tuple[str, int], float] = {}
     for name, own in thumbs.items():
         stack = np.stack([thumb for _, thumb in own])
         scores = occlusion_scores(stack, occlusion_reference(stack))

@@ -32,7 +32,10 @@ def track(job: Job) -> Facts:
         landmarker = FaceMesh(job.file("landmarker"))
         tracks = [look_again(each, frames, plate, landmarker, settings["look"]) for each in tracks]
     tracks = pin([smooth(each, settings) for each in tracks], overrides, overrides.source)
-    entries = [CastEntry(kind, tuple(value) if isinstance(value, list) else value, talent) for kind, value, talent in settings["cast"]]
+    entries = [
+        CastEntry(kind, tuple(value) if isinstance(value, list) else value, talent)
+        for kind, value, talent in settings["cast"]
+    ]
     roles = cast(tracks, entries, overrides, where=f"shot {job.shot}")
     write_tracks(job.folder, tracks, roles)
     job.tick(len(job.frames))
