@@ -77,7 +77,9 @@ def write_png(path: Path, pixels: np.ndarray, kind: str) -> None:
     """An 8 or 16 bit PNG ("uint8", "uint16") of values 0..1, [h, w] or [h, w, 3]."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], channels, kind)
-    _write(path, spec, np.rint(pixels * np.iinfo(kind).max).astype(kind))
+    codes = np.rint(pixels * np.iinfo(kind).max).astype(kind)
+    # OpenImageIO takes a grey picture without its third axis for something else.
+    _write(path, spec, codes.reshape(pixels.shape[0], pixels.shape[1], channels))
 
 
 def make_shot(shot: str, folder: Path, frames: int | None, size: tuple[int, int]) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
+
+from understudy.errors import ModelError
+from understudy.faces.networks import BlazeFace, FaceMesh
+from understudy.runtime.models import fetch
+from understudy.show.document import read_document
+from understudy.show.schema import conform
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,3 +30,32 @@ def shared() -> Path:
     if not (folder / "plates").is_dir():
         pytest.skip("no shared test footage beside the checkout (set UNDERSTUDY_SHARED to its folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def store() -> Path:
+    """The checkout's model store with every network of the default configuration in it.
+
+    They come from the wheel that UNDERSTUDY_WHEEL names, or over the network; without either, the tests are skipped.
+    """
+    folder = ROOT / "models"
+    folder.mkdir(exist_ok=True)
+    cards = conform(read_document(ROOT / "config" / "models.yaml", "list of models"), "models")
+    given = os.environ.get("UNDERSTUDY_WHEEL")
+    with (folder / ".lock").open("w") as lock:
+        # The test processes share the store, and one download is enough.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            for name, card in cards.items():
+                fetch(name, card, folder, Path(given) if given else None)
+        except ModelError as error:
+            if given:
+                raise
+            pytest.skip(f"no networks: set UNDERSTUDY_WHEEL or allow the download ({error.what})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def networks(store: Path) -> tuple[BlazeFace, FaceMesh]:
+    """The embedded detector and landmarker."""
+    return BlazeFace(store / "face_detection_full_range_sparse.tflite"), FaceMesh(store / "face_landmark.tflite")

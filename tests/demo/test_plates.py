@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,11 +24,6 @@ SMALL = (240, 136)
 
 def faces(image: plates.Image, networks: tuple[BlazeFace, FaceMesh]) -> list[Face]:
     return sorted(find_faces(image, *networks, SETTINGS), key=lambda face: float(face.box[0]))
-
-
-@pytest.fixture(scope="module")
-def networks(store: dict[str, Path]) -> tuple[BlazeFace, FaceMesh]:
-    return BlazeFace(store["blazeface_full_range"]), FaceMesh(store["face_mesh_468"])
 
 
 def test_same_frame_same_pixels() -> None:
@@ -76,14 +72,17 @@ def test_a_dot_of_the_portrait_lands_where_the_matrix_says(monkeypatch: pytest.M
         np.testing.assert_allclose(found, there, atol=0.03)
 
 
-def test_light_follows_the_gain() -> None:
-    """Two frames of the same place differ by the gain alone: the mean of linear light carries the ratio."""
-    plan = plates.PLANS["sh020"]
+def test_light_follows_the_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean linear light of a frame over that of the same frame unlit is the gain, but for the clipping at white."""
+    still = plates.Wave(0.0, 1.0)
+    monkeypatch.setitem(plates.PLANS, "unlit", replace(plates.PLANS["sh020"], gain=(still, still, still)))
     for index in (0, 20, 40):
-        gain = np.array(plates.gains(plan, index))
-        assert np.all((gain > 0.7) & (gain < 1.3))
-    swing = np.array([plates.gains(plan, index) for index in range(plan.frames)])
-    assert np.ptp(swing[:, 0]) > 0.15
+        lit = plates.decode(plates.render("sh020", index, SMALL, grain=False))
+        gain = np.array(plates.gains(plates.PLANS["sh020"], index), np.float32)
+        unlit = lit / gain
+        shade = (lit < 0.9).all(axis=2)
+        plain = plates.decode(plates.render("unlit", index, SMALL, grain=False))
+        np.testing.assert_allclose(unlit[shade], plain[shade], atol=2e-3)
 
 
 def test_hand_covers_the_face_only_in_the_middle() -> None:
@@ -117,6 +116,11 @@ def test_written_plates_hold_what_was_drawn(tmp_path: Path) -> None:
     np.testing.assert_allclose(linear, plates.decode(plates.render("sh020", 2, SMALL)), atol=1e-3)
     roto = sorted(path.name for path in (tmp_path / "sh030" / "roto").iterdir())
     assert roto == [f"hand.{frame:04d}.png" for frame in (1, 2, 3, 4)]
+    make_plates.write_png(
+        tmp_path / "hand.png", plates.hand_matte(plates.PLANS["sh030"], 30, SMALL), "uint16"
+    )
+    hand = cv2.imread(str(tmp_path / "hand.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(hand / 65535, plates.hand_matte(plates.PLANS["sh030"], 30, SMALL), atol=1e-4)
     assert json.loads((tmp_path / "sh030" / "truth.json").read_text())["shot"] == "sh030"
 
 

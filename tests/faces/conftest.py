@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import matplotlib.cbook
 import numpy as np
 import pytest
 import skimage.data
-import yaml
-
-from understudy.errors import ModelError
-from understudy.faces.networks import BlazeFace, FaceMesh
-from understudy.runtime.models import fetch
 
 SETTINGS = {
     "threshold": 0.5, "tiles": "auto", "min_faces": 1, "refine": 2,
     "max_gap": 12, "max_jump": 0.35, "cut": 0.35, "smooth": 1.0, "smooth_shape": 0.5, "min_length": 5,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def networks(root: Path) -> tuple[BlazeFace, FaceMesh]:
-    cards = yaml.safe_load((root / "config" / "models.yaml").read_text())
-    wheel = os.environ.get("UNDERSTUDY_WHEEL")
-    try:
-        files = {
-            card["role"]: fetch(name, card, root / "models", Path(wheel) if wheel else None)
-            for name, card in cards.items()
-            if card["role"] in {"detector", "landmarker"}
-        }
-    except ModelError as error:
-        pytest.skip(f"no networks (set UNDERSTUDY_WHEEL to the wheel of mediapipe 0.10.21): {error}")
-    return BlazeFace(files["detector"]), FaceMesh(files["landmarker"])
 
 
 @pytest.fixture(scope="session")

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from shows import ROOT, TestShow, add_movie, add_sequence, copy_of, new_show
-
-from understudy.errors import ModelError
-from understudy.runtime.models import fetch
-from understudy.show.document import read_document
-from understudy.show.schema import conform
+from shows import TestShow, add_movie, add_sequence, copy_of, new_show
 
 SIZE = (480, 270)
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model store with every network of the default configuration."""
-    folder = ROOT / ".models"
-    cards = conform(read_document(ROOT / "config" / "models.yaml", "list of models"), "models")
-    wheel = os.environ.get("UNDERSTUDY_WHEEL")
-    try:
-        for name, card in cards.items():
-            fetch(name, card, folder, Path(wheel) if wheel else None)
-    except ModelError as error:
-        pytest.skip(f"the networks cannot be had: {error}")
-    return folder
 
 
 @pytest.fixture(scope="session")
