@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 import make_plates
@@ -127,6 +130,8 @@ class TestShow:
 
 def kill(process: subprocess.Popen[bytes], *, group: bool) -> None:
     """SIGKILL a driver that was started here: it alone, or with all its jobs."""
+    if process.poll() is not None:
+        return
     if group:
         os.killpg(process.pid, signal.SIGKILL)
     else:
@@ -182,3 +187,31 @@ def copy_of(show: TestShow, folder: Path, *, rendered: bool) -> TestShow:
     if rendered:
         shutil.copytree(show.folder / "render", mine.folder / "render", copy_function=shutil.copy2)
     return mine
+
+
+def add_exr(show: TestShow, shot: str, count: int, size: tuple[int, int], cast: str, plan: str = "sh020") -> Path:
+    """Add a shot with a scene-linear half-float EXR sequence from frame 1001."""
+    folder = show.folder / "plates" / shot
+    folder.mkdir(parents=True, exist_ok=True)
+    frames, _ = plates.render_shot(plan, count, size)
+    for number, pixels in enumerate(frames, 1001):
+        make_plates.write_exr(folder / f"{shot}.{number}.exr", pixels, number)
+    show.rows.append(f"{shot}\t{folder}\t\t\t{cast}\t\treview\t\t")
+    return folder
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Yield a function that mounts a RAM disk on a folder with the options given, or changes it; skips without rights."""
+
+    def mount(options: str) -> None:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no rights to mount a small disk: {done.stderr.strip()}")
+
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
