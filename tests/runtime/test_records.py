@@ -149,12 +149,23 @@ def test_verify_drops_what_no_longer_holds_and_names_it(tmp_path):
     broken, _ = fulfil(task(tmp_path, record=tmp_path / "b.json"), work)
     (broken.folder / "faces.jsonl").write_text("two\n")
     found = verify(tmp_path)
-    assert {Path(name).name for name in found} == {"b.json", f"b.{broken.digest[:16]}.receipt"}
-    assert all(files == [str(broken.folder / "faces.jsonl")] for files in found.values())
+    assert found == {str(tmp_path / "b.json"): [str(broken.folder / "faces.jsonl")]}
     assert (tmp_path / "a.json").is_file()
+    assert not list(tmp_path.glob("b.*.receipt"))
     assert not (tmp_path / "b.json").exists()
     assert verify(tmp_path) == {}
     assert not whole.damaged()
+
+
+def test_results_that_later_settings_wrote_over_are_no_damage(tmp_path):
+    def other(folder: Path) -> dict:
+        (folder / "faces.jsonl").write_text("another\n")
+        return {}
+
+    fulfil(task(tmp_path, into=tmp_path / "out"), work)
+    fulfil(task(tmp_path, into=tmp_path / "out", code="new"), other)
+    assert verify(tmp_path) == {}
+    assert len(list(tmp_path.rglob("*.receipt"))) == 1
 
 
 def test_collect_keeps_what_records_name(tmp_path):
