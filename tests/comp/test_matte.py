@@ -108,11 +108,10 @@ def test_layers_are_combined_as_named() -> None:
     hold = np.zeros(shape, np.float32)
     hold[:, :100] = 1
     found = matte.layers(points, shape, engine, plate, [("hold", hold)], MATTE)
-    assert set(found) == {"face", "engine", "occlusion", "roto", "matte"}
+    assert set(found) == {"face", "engine", "roto", "matte"}
     assert all(layer.dtype == np.float32 and layer.shape == shape for layer in found.values())
     assert found["matte"][:, :100].max() == 0
     assert found["matte"][:, 100:] == pytest.approx(0.5 * found["face"][:, 100:])
-    assert found["occlusion"].max() == 0
 
 
 def test_roto_algebra() -> None:

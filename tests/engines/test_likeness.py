@@ -16,13 +16,13 @@ from understudy.engines.load import load_engine
 from understudy.faces import geometry as g
 from understudy.faces.detect import find_faces, landmarks_near
 from understudy.faces.networks import BlazeFace, FaceMesh
-from understudy.media.frames import decode
+from understudy.media.extract import decode
 from understudy.media.plate import probe
 from understudy.media.stills import read_picture
 
 SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True}
+MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": True, "hold_back": 0.0}
+MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": True}
 
 
 @pytest.fixture(scope="module")

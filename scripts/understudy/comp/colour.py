@@ -19,8 +19,9 @@ F64 = NDArray[np.float64]
 
 RIDGE: Final = 1e-4
 """Added to both covariances: keeps flat or one-coloured skin solvable."""
-GAIN: Final = (0.5, 2.0)
-"""Least and largest stretch of any direction of colour."""
+GAIN: Final = (0.92, 1.25)
+"""Least and largest stretch of any direction of colour: the fit is of skin alone, and must not tint eyes or flatten
+what makes a face that of a person."""
 IDENTITY: Final = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
 
 
@@ -68,16 +69,16 @@ def solve(mode: str, source: tuple[F64, F64], target: tuple[F64, F64]) -> dict[s
     (mean_s, cov_s), (mean_t, cov_t) = source, target
     match mode:
         case "none":
-            turn, goal, slope = np.eye(3), mean_s, np.ones(3)
+            return {"matrix": [list(row) for row in IDENTITY], "slope": [1.0] * 3, "offset": [0.0] * 3}
         case "mean":
-            turn, goal, slope = np.eye(3), mean_t, np.ones(3)
+            turn, slope = np.eye(3), np.ones(3)
         case "mkl":
-            turn, goal = mkl(cov_s, cov_t), mean_t
+            turn = mkl(cov_s, cov_t)
             slope = np.clip(np.sqrt((np.diag(cov_t) + RIDGE) / (np.diag(cov_s) + RIDGE)), *GAIN)
         case _:
             raise ConfigError(f"colour mode {mode!r} is not known", fix="use one of: mkl, mean, none")
-    matrix = np.column_stack([turn, goal - turn @ mean_s])
-    return {"matrix": matrix.tolist(), "slope": slope.tolist(), "offset": (goal - slope * mean_s).tolist()}
+    matrix = np.column_stack([turn, mean_t - turn @ mean_s])
+    return {"matrix": matrix.tolist(), "slope": slope.tolist(), "offset": (mean_t - slope * mean_s).tolist()}
 
 
 def apply(image: NDArray[np.float32], matrix: ArrayLike) -> NDArray[np.float32]:

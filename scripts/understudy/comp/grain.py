@@ -26,6 +26,12 @@ BLOCK: Final = 8
 """Side in pixels of the blocks that are judged flat or not."""
 LEAST: Final = 0.0025
 """Sigma of luma below which a plate has no grain worth adding: under a code value of 8 bit."""
+MOST: Final = 0.03
+"""Largest sigma of luma that is added: above it a plate's noise would be taken for dirt on the new face."""
+APART: Final = 3
+"""Shift in pixels at which grains no longer hang together; what does is shading or a codec's blocks."""
+TOGETHER: Final = 0.2
+"""Autocovariance at `APART` from which a residual is not grain: film grain has less than .1, codecs over .25."""
 TILE: Final = 256
 """Side in pixels of the noise that a frame's grain is cut from."""
 DETREND: Final = 4.0
@@ -60,14 +66,19 @@ def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
 
 
 def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
-    """Mean product at shifts up to `LAG`, [2 LAG + 1, 2 LAG + 1], of noise [h, w] over the pairs that are
-    both known."""
-    shape = [n + LAG for n in noise.shape]
-    sums = np.fft.irfft2(np.abs(np.fft.rfft2(noise * known, shape)) ** 2, shape)
-    pairs = np.fft.irfft2(np.abs(np.fft.rfft2(known.astype(float), shape)) ** 2, shape)
+    """Sum of products at shifts up to `LAG` of each channel of noise [h, w, c], per pair of pixels that are both known.
+
+    Returns [2 LAG + 1, 2 LAG + 1, c].
+    """
+    shape = [cv2.getOptimalDFTSize(n + LAG) for n in known.shape]
+
+    def products(values: NDArray[Any]) -> F64:
+        return np.fft.irfft2(np.abs(np.fft.rfft2(values, shape, axes=(0, 1))) ** 2, shape, axes=(0, 1))
+
     lags = np.arange(-LAG, LAG + 1)
     grid = np.ix_(lags, lags)
-    return sums[grid] / np.maximum(pairs[grid], 1)
+    sums, pairs = products(noise * known[..., None])[grid], products(known.astype(np.float64))[grid]
+    return sums / np.maximum(pairs, 1)[..., None]
 
 
 def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
@@ -88,10 +99,8 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     noise = np.concatenate([part[where] for part, where, _ in parts])
     level = np.concatenate([grey[where] for _, where, grey in parts])
     values, axes = np.linalg.eigh(np.cov(noise.T) + 1e-12 * np.eye(3))
-    shapes = []
-    for k in range(3):
-        own = np.sum([autocovariance(part @ axes[:, k], where) for part, where, _ in parts], axis=0)
-        shapes.append(own / max(float(own[LAG, LAG]), 1e-12))
+    whole_shape = np.sum([autocovariance(part @ axes, where) for part, where, _ in parts], axis=0)
+    shapes = [whole_shape[..., k] / max(float(whole_shape[LAG, LAG, k]), 1e-12) for k in range(3)]
     bright = noise @ np.array([0.2126, 0.7152, 0.0722])
     bins = np.minimum((level * BINS).astype(int), BINS - 1)
     filled = [k for k in range(BINS) if np.sum(bins == k) >= BLOCK**2]
@@ -133,13 +142,18 @@ def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> I
 def sigma_at(model: Mapping[str, Any], level: Image) -> Image:
     """Sigma of the grain's luma at luma ``level`` [h, w], linear between the bins' centres."""
     centres = (np.arange(BINS) + 0.5) / BINS
-    steps = np.interp(np.linspace(0, 1, 256), centres, model["sigma"]).astype(np.float32)
+    sigma = np.minimum(model["sigma"], MOST)
+    steps = np.interp(np.linspace(0, 1, 256), centres, sigma).astype(np.float32)
     return steps[np.clip(level * 255, 0, 255).astype(np.uint8)]
 
 
 def visible(model: Mapping[str, Any] | None) -> bool:
-    """Whether a model's grain is worth adding."""
-    return model is not None and float(np.median(model["sigma"])) >= LEAST
+    """Whether a model is of grain, and of grain worth adding."""
+    if model is None or float(np.median(model["sigma"])) < LEAST:
+        return False
+    power = np.square(np.asarray(model["mix"])).sum(axis=0)
+    shape = np.asarray(model["covariance"])[int(np.argmax(power))]
+    return float(max(shape[LAG + APART, LAG], shape[LAG, LAG + APART])) < TOGETHER
 
 
 def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, seed: int) -> Image:

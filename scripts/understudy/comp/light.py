@@ -9,8 +9,8 @@ import numpy as np
 
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
 
-SIGMA: Final = 0.3
-"""Blur in IOD: wider than any feature of a face, narrower than the fall of light across it."""
+SIGMA: Final = 0.8
+"""Blur in IOD: so wide that eye sockets, nose and beard of the performer are not laid over the talent as light."""
 LIMITS: Final = (0.45, 2.2)
 """Least and largest ratio."""
 FLOOR: Final = 0.03

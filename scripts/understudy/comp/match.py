@@ -72,20 +72,28 @@ def _moments(samples: Sequence[Sample], skins: Sequence[Image]) -> dict[str, tup
 def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
     """Defocus and band gains that bring faces in the plate's colour to the plate's texture, and the index before."""
     sizes = [texture.extent(sample.points) for sample in samples]
-    whole = [(sample.matte > 0.9).astype(np.float32) for sample in samples]
-    lumas = [texture.luma(face) for face in faces]
-    features = [
-        texture.energies(sample.crop, area, texture.limits(size))
-        for sample, area, size in zip(samples, whole, sizes, strict=True)
-    ]
-    sigma = texture.defocus(list(zip(lumas, whole, sizes, strict=True)), features)
     count = len(texture.SIGMAS) - 1
     rows, before = np.full((len(samples), count), np.nan), []
+    features = [
+        ((sample.matte > 0.9) * (1 - area)).astype(np.float32)
+        for sample, area in zip(samples, skins, strict=True)
+    ]
+    lumas = [texture.luma(face) for face in faces]
+    sigma = texture.defocus(
+        list(zip(lumas, features, sizes, strict=True)),
+        [
+            texture.energies(sample.crop, area, texture.limits(size))
+            for sample, area, size in zip(samples, features, sizes, strict=True)
+        ],
+    )
     for k, (sample, face, area, size) in enumerate(zip(samples, faces, skins, sizes, strict=True)):
         sigmas = texture.limits(size)
         wanted = texture.energies(sample.crop, area, sigmas)
-        before.append(texture.index(texture.energies(face, area, sigmas), wanted)[0])
-        got = texture.gains(texture.energies(gaussian(face, sigma), area, sigmas), wanted)
+        own = texture.energies(face, area, sigmas)
+        before.append(texture.index(own, wanted)[0])
+        if sigma:
+            own = texture.energies(gaussian(face, sigma), area, sigmas)
+        got = texture.gains(own, wanted)
         rows[k, count - len(got) :] = got
     known = ~np.isnan(rows).all(axis=0)
     gains = np.ones(count)

@@ -168,17 +168,17 @@ def layers(
 
     Returns
     -------
-    ``face``, ``engine``, ``occlusion`` (suspicion only), ``roto`` where given (all of them, joined by maximum), and
-    ``matte``, what they make together.
+    ``face``, ``engine``, ``occlusion`` (suspicion) where it is held back, ``roto`` where given (all of them, joined by
+    maximum), and ``matte``, what they make together.
     """
     unit = iod(points)
-    coarse = max(1, round(unit / COARSE))
     inside = depth(outline(points, brow_limit=settings["brow_limit"]), shape, round(unit / NODES))
     found = {"face": edge(inside, settings["erode"] * unit, settings["feather"] * unit)}
     found["engine"] = np.ones(shape, np.float32) if engine is None else engine
-    found["occlusion"] = suspicion(plate, skin(points, shape, coarse), coarse, unit) * found["face"]
     matte = found["face"] * found["engine"]
     if settings["hold_back"]:
+        coarse = max(1, round(unit / COARSE))
+        found["occlusion"] = suspicion(plate, skin(points, shape, coarse), coarse, unit) * found["face"]
         matte *= 1 - np.float32(settings["hold_back"]) * found["occlusion"]
     for mode, image in roto:
         matte = roto_over(matte, mode, image.astype(np.float32, copy=False))

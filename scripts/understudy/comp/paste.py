@@ -16,11 +16,6 @@ def same(image: Image) -> Image:
     return image
 
 
-def composite(plate: Image, old: Image, new: Image, weight: Image) -> Image:
-    """``plate + weight (new - old)``, all in linear light, [h, w, 3] and [h, w]; exact where ``old`` is ``plate``."""
-    return plate + weight[..., None] * (new - old)
-
-
 def paste(
     plate: NDArray,
     old: Image,
@@ -44,7 +39,8 @@ def paste(
     encode:
         Display RGB to the plate's type and encoding; the only rounding.
     to_linear, from_linear:
-        Between display values and the light in which the difference is taken.
+        Between display values and the light in which the difference is taken; `same` for ``from_linear`` where
+        the plate is encoded as linear light.
 
     Returns
     -------
@@ -56,7 +52,11 @@ def paste(
     if not len(rows):
         return out
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    was = to_linear(old[box])
-    light = composite(was, was, to_linear(new[box]), weight[box])
-    out[box] = np.where(touched[box][..., None], encode(from_linear(light)), plate[box])
+    was, now, part = old[box], new[box], weight[box]
+    # Where the weight is 1 the result is the new value, without the cost of a way to light and back.
+    mixed = touched[box] if from_linear is same else (part > 0) & (part < 1)
+    light = to_linear(was[mixed])
+    value = now.copy()
+    value[mixed] = from_linear(light + part[mixed][:, None] * (to_linear(now[mixed]) - light))
+    out[box] = np.where(touched[box][..., None], encode(value), plate[box])
     return out

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.comp.resample import Image, gaussian
+from understudy.comp.resample import Image, enlarged, gaussian, reduced
 
 F64 = NDArray[np.float64]
 
@@ -21,16 +21,20 @@ SIGMAS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Limits of the five bands, in pixels of a face of 512."""
 RESOLVED: Final = 0.4
 """Sigma in plate pixels up to which a Gaussian passes all that pixels can hold: a band that ends below it is empty."""
-GAIN: Final = (0.5, 1.6)
-"""Least and largest gain of a band: more would draw pores that are not there, or wax."""
+GAIN: Final = (0.8, 1.25)
+"""Least and largest gain of a band: more would draw pores that are not there, or wax, and cost likeness."""
 WEIGHTS: Final = (1.0, 2.0, 1.0)
 """Weights of the three finest resolved bands in the texture index."""
 FLOOR: Final = (1 / 255) ** 2 / 12
 """Energy of rounding to 8 bit, added to both sides of every ratio: less is not visible, and zero has no logarithm."""
-CRISPER: Final = 1.5
-"""Excess in dB that is left to a face that is crisper than the plate: its likeness lives in these bands."""
-SOFTEST: Final = 4.0
+CRISPER: Final = 3.0
+"""Excess in dB that is left to features that are crisper than the plate's: likeness lives in these bands."""
+SOFTEST: Final = 2.0
 """Largest defocus that is solved for, in plate pixels."""
+HALVINGS: Final = 4
+"""Halvings of the span of defocus in which the right one is looked for."""
+COARSER: Final = 3.0
+"""Sigma in pixels, of what is left to blur, from which a picture is blurred at a reduced size."""
 
 
 def luma(image: Image) -> Image:
@@ -49,9 +53,20 @@ def limits(size: float) -> list[float]:
     return [0.0, *(sigma for sigma in sigmas if sigma >= RESOLVED)]
 
 
+def soft(image: Image, sigma: float) -> Image:
+    """`gaussian` of an image [h, w], a wide one at a reduced size: less than one part in 200 away from it."""
+    step = int(sigma // COARSER)
+    if step < 2:
+        return gaussian(image, sigma)
+    # What averaging over blocks and reading linearly between them blur: variances of a box and of a triangle.
+    blurred = (step * step - 1) / 12 + (step * step - 1) / 6
+    small = gaussian(reduced(image, step), float(np.sqrt(sigma * sigma - blurred)) / step)
+    return enlarged(small, step, (image.shape[0], image.shape[1]))
+
+
 def bands(image: Image, sigmas: Sequence[float]) -> list[Image]:
     """Differences of Gaussians of an image [h, w], one fewer than ``sigmas``; with the last blur they add up to it."""
-    blurred = [gaussian(image, sigma) for sigma in sigmas]
+    blurred = [soft(image, sigma) for sigma in sigmas]
     return [fine - coarse for fine, coarse in zip(blurred, blurred[1:], strict=False)]
 
 
@@ -81,35 +96,33 @@ def softness(face: ArrayLike, plate: ArrayLike) -> float:
 def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) -> float:
     """Sigma in plate pixels of the Gaussian that leaves the faces crisper than the plate by no more than `CRISPER`.
 
-    A blur tilts the spectrum, a codec or make-up that smooths skin does not tilt that of eyes and brows: so this is
-    judged on the whole face, against its own widest band (after Elder and Zucker 1998).
+    A blur tilts the spectrum of edges; a codec, make-up or youth smooths skin and leaves the edges. So this is judged
+    on the features alone, against their own widest band (after Elder and Zucker 1998): smooth skin is not defocus.
 
     Parameters
     ----------
     faces:
-        (luma [h, w], matte [h, w], extent in pixels) of each sample.
+        (luma [h, w], matte of eyes, brows and mouth [h, w], extent in pixels) of each sample.
     target:
         Band energies of the plate on the same samples.
     """
-    tried = np.concatenate([[0.0], np.geomspace(0.35, SOFTEST, 12)])
-    excess = np.zeros(len(tried))
-    for k, sigma in enumerate(tried):
+
+    def excess(sigma: float) -> float:
         gaps = []
         for (image, weight, size), wanted in zip(faces, target, strict=True):
-            soft = bands(gaussian(image, float(sigma)), limits(size))
             total = max(float(weight.sum()), 1e-9)
-            gaps.append(
-                softness([float((band * band * weight).sum()) / total for band in soft], wanted) - CRISPER
-            )
-        excess[k] = np.median(gaps)
-    enough = np.flatnonzero(excess <= 0)
-    if not len(enough):
-        return float(tried[-1])
-    j = int(enough[0])
-    if j == 0:
-        return 0.0
-    share = excess[j - 1] / (excess[j - 1] - excess[j])
-    return float(tried[j - 1] + share * (tried[j] - tried[j - 1]))
+            parts = bands(gaussian(image, sigma), limits(size))
+            own = [float((band * band * weight).sum()) / total for band in parts]
+            gaps.append(softness(own, wanted) - CRISPER)
+        return float(np.median(gaps))
+
+    low, high = 0.0, SOFTEST
+    if excess(low) <= 0:
+        return low
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def gains(face: ArrayLike, plate: ArrayLike) -> list[float]:
@@ -125,13 +138,13 @@ def apply(image: Image, texture: Mapping[str, Any], size: float, where: Image) -
     ``size`` is the face's extent in pixels, ``where`` a matte [h, w] of the skin: eyes,
     brows and mouth keep their contrast.
     """
-    soft = gaussian(image, texture["sigma"])
+    sharp = gaussian(image, texture["sigma"])
     sigmas = limits(size)
     own = texture["gains"][len(SIGMAS) - len(sigmas) :]
     # The widest band carries form, not texture.
     keep = len(own) - 1
     if keep < 1 or max(abs(gain - 1) for gain in own[:keep]) < 0.02:
-        return soft
-    parts = bands(luma(soft), sigmas[: keep + 1])
+        return sharp
+    parts = bands(luma(sharp), sigmas[: keep + 1])
     added = sum((np.float32(gain - 1) * part for gain, part in zip(own, parts, strict=False)), np.float32(0))
-    return soft + (np.asarray(added, np.float32) * where)[..., None]
+    return sharp + (np.asarray(added, np.float32) * where)[..., None]

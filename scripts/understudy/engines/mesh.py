@@ -38,6 +38,14 @@ F64 = NDArray[np.float64]
 POLICIES = ("auto", "plate", "talent")
 CROSSFADE = 5  # frames
 PATIENCE = 10  # frames at a difference that an eye notices, for which a switch is worth its cost of 1
+RELIEF = 0.45
+"""Share of the shift along the face that a nod gives to brows, nose and mouth and that the new face follows.
+
+A mesh of one picture overstates how far a nose stands out, and a nose warped out of a frontal picture shows no
+nostrils: with all of the shift it gets too long. The outline follows all of it.
+"""
+LEAST_SMOOTH = 3.0
+"""Least sigma in pixels of the warp's smoothing: less leaves steps where thin triangles cross, as at mouth corners."""
 UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 
@@ -57,6 +65,8 @@ class Picture:
     offset:
         [468, 3], from the performer's mean proportions to the talent's, in the picture's pose and pixels; 0
         on the outline. Already scaled by the ``shape`` setting.
+    inner:
+        [468], 0 on the outline and 1 well within.
     turn:
         [frames], how far the picture may be used with the performer's head turned away from its pose, 0 to 1.
     eyes, mouth:
@@ -67,6 +77,7 @@ class Picture:
     points: F64
     facing: F64
     offset: F64
+    inner: F64
     turn: F64
     eyes: F64
     mouth: F64
@@ -143,6 +154,7 @@ class MeshEngine:
                 points=mesh,
                 facing=facing(mesh, g.TRIANGLES),
                 offset=float(settings["shape"]) * proportions(mesh, points),
+                inner=inner(mesh),
                 turn=smoothstep(np.abs(yaw - g.pose(mesh)[0]), limit, max(limit - 15.0, 0.0)),
                 eyes=keep_eyes(mesh, points, settings["eyes"]),
                 mouth=keep_mouth(mesh, points, settings["mouth"]),
@@ -173,13 +185,15 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     eyes = sum(w * p.eyes[face.index] for w, p in used)
     mouth = sum(w * p.mouth[face.index] for w, p in used)
 
-    # What is kept must lie where it lies on the plate; lips that stay closed may move.
+    # What is kept must lie where it lies on the plate; lips that are closed have nothing to keep, and may move.
     teeth = mouth * float(smoothstep(np.asarray(g.mouth_open(plate)), 0.03, 0.1))
     free = (1 - eyes * state.regions[0]) * (1 - teeth * state.regions[1])
     target = plate.copy()
     for weight, picture in used:
-        scale, rotation, _ = similarity3(picture.points, plate)
+        scale, rotation, _ = similarity(picture.points, plate)
         target += weight * scale * (picture.offset * free[:, None]) @ rotation.T
+        too_far = (1 - RELIEF) * nod(picture.points, plate) * (picture.inner * free)[:, None]
+        target[:, :2] -= weight * too_far
 
     box = bounds(target, crop.shape[:2], pad=int(np.ceil(0.1 * unit)) + 2)
     if box is None:
@@ -190,11 +204,11 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     matte = np.zeros(shape, np.float32)
     for weight, picture in used:
         shown = visibility(picture, target)
-        where = mapping(picture.points, target, shown, g.TRIANGLES, (x0, y0), shape, softness=0.035 * unit)
+        where = mapping(picture.points, target, shown, g.TRIANGLES, (x0, y0), shape, max(0.035 * unit, LEAST_SMOOTH))
         pulled = pull(picture.source, where)
         new += np.float32(weight) * pulled[..., :3]
         matte += np.float32(weight * picture.turn[face.index]) * where.visible * np.clip(pulled[..., 3], 0, 1)
-    for hole, strength in ((g.LEFT_EYE, eyes), (g.RIGHT_EYE, eyes), (g.LIPS_INNER, mouth)):
+    for hole, strength in ((g.LEFT_EYE, eyes), (g.RIGHT_EYE, eyes), (g.LIPS_INNER, teeth)):
         if strength > 0:
             matte *= 1 - np.float32(strength) * polygon(target[list(hole), :2] - (x0, y0), shape, 0.03 * unit)
 
@@ -229,14 +243,34 @@ def visibility(picture: Picture, target: F64) -> F64:
     return 1 - smoothstep(np.abs(g.CANONICAL[:, 0]), 0.35, 0.65) * (1 - shown)
 
 
-def similarity3(source: F64, target: F64) -> tuple[float, F64, F64]:
-    """Scale, rotation [3, 3] and shift [3] that bring one mesh onto another in space (Umeyama, 1991)."""
+def similarity(source: F64, target: F64) -> tuple[float, F64, F64]:
+    """Scale, rotation [k, k] and shift [k] that bring points [n, k] onto others, flat or in space (Umeyama, 1991)."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
     u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    sign = np.ones(len(s))
+    sign[-1] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * sign) @ vt
     scale = float((s * sign).sum() / np.sum(a * a))
     return scale, rotation, target.mean(axis=0) - scale * rotation @ source.mean(axis=0)
+
+
+def nod(mesh: F64, plate: F64) -> F64:
+    """How far a mesh's points move along the face when its head is turned as the plate's is, [468, 2] plate pixels.
+
+    What the head's place, size and roll do is left out, and so is what it does across the face.
+    """
+    scale, rotation, shift = similarity(mesh, plate)
+    turned = (scale * mesh @ rotation.T + shift)[:, :2]
+    scale, rotation, shift = similarity(mesh[:, :2], plate[:, :2])
+    moved = turned - (scale * mesh[:, :2] @ rotation.T + shift)
+    down = rotation[:, 1]
+    return np.outer((moved - moved.mean(axis=0)) @ down, down)
+
+
+def inner(mesh: F64) -> F64:
+    """0 on the outline of a mesh, 1 from half an inter-ocular distance within. Shape [468]."""
+    reach = np.linalg.norm(mesh[:, None] - mesh[None, list(g.OVAL)], axis=2).min(axis=1) / g.iod(mesh)
+    return smoothstep(reach, 0.0, 0.5)
 
 
 def proportions(mesh: F64, track: F64) -> F64:
@@ -249,7 +283,7 @@ def proportions(mesh: F64, track: F64) -> F64:
     """
     total, mean = 0.0, np.zeros_like(mesh)
     for points in track:
-        scale, rotation, shift = similarity3(points, mesh)
+        scale, rotation, shift = similarity(points, mesh)
         turn = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
         weight = np.exp(-0.5 * (turn / 15.0) ** 2) + 1e-4
         mean += weight * (scale * points @ rotation.T + shift)
@@ -265,8 +299,7 @@ def proportions(mesh: F64, track: F64) -> F64:
         across = mesh[:, 1] - mesh[[13, 14], 1].mean()
         mine = across <= 0 if rows is upper else across > 0
         offset = offset - np.where(mine, lips, 0.0)[:, None] * side
-    reach = np.linalg.norm(mesh[:, None] - mesh[None, list(g.OVAL)], axis=2).min(axis=1) / g.iod(mesh)
-    return offset * smoothstep(reach, 0.0, 0.5)[:, None]
+    return offset * inner(mesh)[:, None]
 
 
 def influence(mesh: F64, rim: list[int]) -> F64:

@@ -9,6 +9,9 @@ from understudy.engines.warp import F32, F64, Pyramid, bounds, polygon, pyramid,
 from understudy.faces import geometry as g
 
 BROW_LINE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+GLABELLA = (8, 9, 107, 336, 55, 285)
+FOREHEAD = (10.0, 5.0, 5.0)
+"""Spread of L*, a* and b* over a bare forehead, shading included."""
 SPAN = 64
 """Pixels per inter-ocular distance where the forehead of a picture is judged."""
 
@@ -25,14 +28,14 @@ def source(picture: F32, mesh: F64) -> Pyramid:
     near = mesh - (x0, y0, 0)
     unit = g.iod(mesh)
     odd = strange(cut, near)
-    bare = bare_forehead(odd, near)
+    bare = bare_forehead(unlike_brow(cut, near), near)
     outline = near[g.OVAL, :2]
-    inner = outline.mean(axis=0) + 0.9 * (outline - outline.mean(axis=0))
+    inner = outline.mean(axis=0) + 0.86 * (outline - outline.mean(axis=0))
     rim = 1 - polygon(inner, cut.shape[:2], 0.04 * unit)
     own = (
         polygon(outline, cut.shape[:2], 0.03 * unit)
         * bare
-        * (1 - rim * smoothstep(odd, 3.5, 5.0)).astype(np.float32)
+        * (1 - rim * smoothstep(odd, 2.4, 3.6)).astype(np.float32)
     )
     whole, weight = np.zeros_like(cut), np.zeros_like(own)
     for sigma, share in ((0.12, 1.0), (0.5, 0.02)):
@@ -69,11 +72,24 @@ def strange(cut: F32, mesh: F64) -> F32:
     return distance.reshape(lab.shape[:2]).astype(np.float32)
 
 
+def unlike_brow(cut: F32, mesh: F64) -> F32:
+    """Distance of each colour from the skin between the brows, in the spread that a forehead has, float32 [h, w].
+
+    The lower face is no measure for a fringe: it has shadows as dark as fair hair.
+    """
+    lab = cv2.GaussianBlur(
+        cv2.cvtColor(np.clip(cut, 0, 1), cv2.COLOR_RGB2Lab), (0, 0), max(0.02 * g.iod(mesh), 0.3)
+    )
+    at = np.clip(np.floor(mesh[[*GLABELLA], :2]).astype(int), 0, np.array(cut.shape[1::-1]) - 1)
+    away = (lab - np.median(lab[at[:, 1], at[:, 0]], axis=0)) / FOREHEAD
+    return np.sqrt((away * away).sum(axis=2)).astype(np.float32)
+
+
 def bare_forehead(odd: F32, mesh: F64) -> F32:
     """1 where a picture shows the face, 0 where hair or a hat lies over the forehead, float32 [h, w].
 
-    Only what lies above the brows is judged: brows, glasses and beards belong to a talent, a fringe that ends
-    in mid-air to nobody.
+    ``odd`` is what `unlike_brow` found. Only what lies above the brows is judged: brows, glasses and beards belong to
+    a talent, a fringe that ends in mid-air to nobody.
     """
     # In face space "above" is a column: whatever lies over hair is hair too.
     upright = np.array([[SPAN, 0, 2 * SPAN], [0, SPAN, 2 * SPAN]]) @ np.vstack(
@@ -81,7 +97,7 @@ def bare_forehead(odd: F32, mesh: F64) -> F32:
     )
     size = (4 * SPAN, 4 * SPAN)
     hair = cv2.warpAffine(
-        smoothstep(odd, 3.0, 4.5).astype(np.float32), shifted(upright), size, flags=cv2.INTER_AREA
+        smoothstep(odd, 2.4, 3.6).astype(np.float32), shifted(upright), size, flags=cv2.INTER_AREA
     )
     line = np.column_stack([mesh[[*BROW_LINE], :2], np.ones(len(BROW_LINE))]) @ upright.T
     brow = np.interp(np.arange(4 * SPAN) + 0.5, line[:, 0], line[:, 1]) - 0.06 * SPAN
