@@ -26,5 +26,4 @@ rule all:
     default_target: True
     input:
         every_shot,
-        "<review>/index.html",
-        "<work>/verdict.txt",
+        page_and_verdict,

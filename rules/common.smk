@@ -12,7 +12,7 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
 from understudy.runtime.doctor import check_runtime
-from understudy.runtime.ingest import ingest_first
+from understudy.stages.ingest_first import ingest_first
 from understudy.runtime.lock import hold
 from understudy.runtime.status import write_plan
 from understudy.show.load import load_show
@@ -23,6 +23,8 @@ SHOW = load_show(config, BASE, today=date.today())
 
 if workflow.is_main_process:
     check_runtime()
+    if not SHOW.shots:
+        print(f"nothing to do: the shot list {config['shots']} has no shots", file=sys.stderr)
     ingest_first(SHOW, config, HERE / "ingest.smk")
 
 PLAN = Plan(SHOW, {shot: Stamp.read(SHOW.work / shot / "plate.stamp") for shot in SHOW.shots})
@@ -99,6 +101,11 @@ def every_shot(wildcards):
         f"{SHOW.work}/{shot}/composite/{chunk}.json" for shot in SHOW.shots for chunk in PLAN.chunks(shot)
     ]
     return whole + chunks
+
+
+def page_and_verdict(wildcards):
+    """The review page and QC's word on it, where there is a shot to show."""
+    return [f"{SHOW.review}/index.html", f"{SHOW.work}/verdict.txt"] if SHOW.shots else []
 
 
 def shots_for(name):

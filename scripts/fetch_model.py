@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from understudy.runtime.job import spoken
 from understudy.runtime.models import fetch
 
 name, card = snakemake.params.card
 wheel = snakemake.params.wheel
-fetch(name, card, Path(snakemake.output[0]).parent, Path(wheel) if wheel else None)
+with spoken(Path(snakemake.log[0])):
+    fetch(name, card, Path(snakemake.output[0]).parent, Path(wheel) if wheel else None)

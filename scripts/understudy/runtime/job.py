@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from understudy.errors import UnderstudyError
 from understudy.runtime.ledger import Ledger
+from understudy.runtime.models import locate
 from understudy.runtime.records import Facts, Record, Task, describe, fulfil, read_record
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of glibc's malloc.h."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,45 @@ class Job:
         return [read_record(path) for path in self.inputs.get(name, [])]
 
 
+def told(error: Exception) -> str:
+    """An error in a person's words; what the disk refuses gets a next step."""
+    if not isinstance(error, OSError):
+        return str(error)
+    # NumPy raises a short write as an OSError without a number.
+    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)
+    fix = "make room on that disk" if full else "check the path, and the rights on it"
+    return f"{error}\n  -> {fix}, then run the same command again: what is finished is kept"
+
+
+@contextmanager
+def spoken(log: Path, about: str = "") -> Iterator[None]:
+    """End a rule's script with the words of a refusal, which go into its log too, and exit code 1.
+
+    Parameters
+    ----------
+    about:
+        What the words begin with on screen.
+    """
+    try:
+        yield
+    except (UnderstudyError, OSError) as error:
+        with suppress(OSError):  # a full disk refuses the log as well; the screen still has the words
+            log.write_text(f"{told(error)}\n", encoding="utf-8")
+        sys.exit(f"understudy: {about}{told(error)}")
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep the memory that it frees, for the next frame.
+
+    By default glibc hands large blocks back to the kernel, and the first touch of each of their pages is a fault: two
+    thirds of the cost of a colour conversion. Other C libraries have no such setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_TRIM_THRESHOLD, 1 << 30)
+        mallopt(M_MMAP_THRESHOLD, 1 << 25)
+
+
 def run(snakemake: Any, stage: Callable[[Job], Facts]) -> None:
     """Run a stage as a rule's script: a refusal ends the process with its message and exit code 1.
 
@@ -76,6 +122,7 @@ def run(snakemake: Any, stage: Callable[[Job], Facts]) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    keep_freed_memory()
     plan = snakemake.params.job
     inputs = {name: [Path(path) for path in _listed(paths)] for name, paths in snakemake.input.items()}
     into = plan.get("into")
@@ -89,21 +136,25 @@ def run(snakemake: Any, stage: Callable[[Job], Facts]) -> None:
         into=Path(into) if into else None,
     )
     first, last = task.subject.get("frames", (0, 0))
-    ledger = Ledger(Path(plan["ledger"]), task.stage, task.record.stem, last - first + 1)
+    with spoken(Path(snakemake.log[0])):
+        ledger = Ledger(Path(plan["ledger"]), task.stage, task.record.stem, last - first + 1)
     try:
         with Path(snakemake.log[0]).open("w", encoding="utf-8") as log:
             try:
+                for name, (model, card) in plan["models"].items():
+                    locate(model, card, inputs[name][0].parent)
                 _, reused = fulfil(
                     task, lambda folder: stage(Job(folder, task.subject, task.settings, inputs, ledger))
                 )
             except BaseException as error:
-                known = isinstance(error, UnderstudyError | OSError)
-                log.write(str(error) if known else traceback.format_exc())
+                log.write(told(error) if isinstance(error, UnderstudyError | OSError) else traceback.format_exc())
                 raise
             log.write("reused\n" if reused else "done\n")
     except (UnderstudyError, OSError) as error:
-        ledger.write("failed", str(error))
-        print(f"understudy: {task.stage} of {describe(task.subject)} failed\n{error}", file=sys.stderr, flush=True)
+        subject = describe(task.subject)
+        print(f"understudy: {task.stage} of {subject} failed\n{told(error)}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # a full disk refuses this line as well
+            ledger.write("failed", told(error))
         sys.exit(1)
     except BaseException as error:
         ledger.write("failed", repr(error))

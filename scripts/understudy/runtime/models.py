@@ -20,8 +20,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -243,6 +241,10 @@ def _wheel(name: str, requirement: str, store: Path) -> Path:
 
 
 def _from_url(name: str, card: Mapping[str, Any], url: str, path: Path) -> None:
+    # Every job imports this module and none fetches: TLS alone would be a sixth of a job's start.
+    import urllib.error
+    import urllib.request
+
     if not url.startswith("https://"):
         raise ModelError(f"{url} is not an https address", where=f"model {name}", fix="correct its card")
     try:

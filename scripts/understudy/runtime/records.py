@@ -25,15 +25,16 @@ from understudy.errors import DeliverableError
 
 Facts = dict[str, Any]
 DIGITS = 16
-BLOCK = 1 << 22
+BLOCK = 1 << 18
+"""Bytes hashed at a time: they stay in the processor's cache, and the buffer is used again."""
 
 
 def file_hash(path: Path) -> str:
     """XXH3-128 of a file's bytes, hexadecimal: it notices damage, it does not resist forgery."""
-    state = xxhash.xxh3_128()
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            state.update(block)
+    state, block = xxhash.xxh3_128(), memoryview(bytearray(BLOCK))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(block):
+            state.update(block[:count])
     return state.hexdigest()
 
 

@@ -20,6 +20,10 @@ HERO = ("align", "swap", "matte", "match", "composite")
 FINISH = ("light", "texture", "grain")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
+LANDMARKER = {"landmarker": "face_mesh_468"}
+DETECTOR = {"detector": "blazeface_full_range"}
+NETWORKS = {"talent": DETECTOR | LANDMARKER, "detect": DETECTOR | LANDMARKER, "track": LANDMARKER}
+"""Stage to its inputs that are models, by the models' names."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class Plan:
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
             "settings": self._settings(stage, shot),
             "code": code_of(stage),
+            "models": self._cards(stage),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
         }
@@ -151,8 +156,17 @@ class Plan:
             "subject": {"talent": talent},
             "settings": defaults(schema("settings"))["detect"],
             "code": code_of("talent"),
+            "models": self._cards("talent"),
             "ledger": str(self._show.talent_folder / talent / "ledger.jsonl"),
             "into": None,
+        }
+
+    def _cards(self, stage: str) -> dict[str, Any]:
+        """The models that a stage is given, each by its input: name, and what the store's file must be."""
+        cards = self._show.models
+        return {
+            given: [name, {key: cards[name][key] for key in ("file", "sha256")}]
+            for given, name in NETWORKS.get(stage, {}).items()
         }
 
     def totals(self) -> dict[str, dict[str, dict[str, int]]]:

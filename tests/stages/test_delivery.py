@@ -1,0 +1,170 @@
+"""Finished frames as stills, roto pictures, and the 8-bit looks that detectors see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.errors import PlateError
+from understudy.media import stills
+from understudy.media.delivery import Still, native, stills_of
+from understudy.media.plate import Plate
+from understudy.media.proxy import proxy
+from understudy.media.roto import Roto
+
+MakePlate = Callable[..., Plate]
+IMAGE = np.random.Generator(np.random.PCG64(5)).random((30, 40, 3), np.float32)
+
+
+def srgb(linear: np.ndarray) -> np.ndarray:
+    """IEC 61966-2-1, written out again."""
+    return np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(np.maximum(linear, 1e-9), 1 / 2.4) - 0.055
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "depth", "kind", "wanted"),
+    [
+        ("uint8", 8, None, Still("tiff", 8)),
+        ("uint16", 16, None, Still("tiff", 16)),
+        ("float16", 16, None, Still("exr", 16)),
+        ("float32", 32, None, Still("exr", 32)),
+        ("uint8", 8, "png", Still("png", 8)),
+        ("uint16", 10, "png", Still("png", 16)),
+        ("float16", 16, "png", Still("png", 16)),
+        ("float16", 16, "tiff", Still("tiff", 16)),
+        ("uint8", 8, "exr", Still("exr", 16)),
+        ("float32", 32, "exr", Still("exr", 32)),
+        ("uint16", 10, "dpx", Still("dpx", 10)),
+        ("uint16", 12, "dpx", Still("dpx", 16)),
+        ("uint8", 8, "dpx", Still("dpx", 10)),
+    ],
+)
+def test_the_plates_own_depth(make_plate: MakePlate, dtype: str, depth: int, kind: str | None, wanted: Still):
+    assert native(kind, make_plate(dtype, depth=depth)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("dtype", "still"),
+    [
+        ("uint8", Still("tiff", 8)), ("uint8", Still("png", 8)), ("uint16", Still("png", 16)),
+        ("uint16", Still("dpx", 16)), ("float16", Still("exr", 16)), ("float32", Still("exr", 32)),
+    ],
+)  # fmt: skip
+def test_the_plates_own_bits_go_through(make_plate: MakePlate, dtype: str, still: Still):
+    plate = make_plate(dtype)
+    image = (IMAGE * (1 if plate.space == "scene_linear" else np.iinfo(dtype).max)).astype(dtype)
+    assert still.same_as(plate)
+    assert still.encode(image, plate) is image
+
+
+def test_more_bits_lose_nothing(make_plate: MakePlate):
+    image = (IMAGE * 255).astype(np.uint8)
+    made = Still("tiff", 16).encode(image, make_plate("uint8"))
+    assert made.dtype == np.uint16
+    assert np.array_equal(np.rint(made / 257.0).astype(np.uint8), image)
+    assert (made.min(), made.max()) == (257 * int(image.min()), 257 * int(image.max()))
+
+
+def test_exr_of_a_display_plate_is_linear_light(make_plate: MakePlate):
+    image = np.full((2, 2, 3), 188, np.uint8)
+    made = Still("exr", 16).encode(image, make_plate("uint8"))
+    assert made.dtype == np.float16
+    # 188 / 255 is 0.50289 of linear light by IEC 61966-2-1.
+    np.testing.assert_allclose(made.astype(float), 0.50289, rtol=1e-3)
+
+
+def test_integers_of_a_linear_plate_are_display(make_plate: MakePlate):
+    image = np.full((2, 2, 3), 0.18, np.float16)
+    made = Still("png", 16).encode(image, make_plate("float16"))
+    assert abs(int(made[0, 0, 0]) - round(65535 * float(srgb(np.array(0.18))))) < 20
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16"])
+@pytest.mark.parametrize(
+    "still", [Still("tiff", 8), Still("png", 16), Still("exr", 16), Still("tiff", 32), Still("dpx", 10)]
+)
+def test_display_undoes_encode(make_plate: MakePlate, dtype: str, still: Still):
+    plate = make_plate(dtype)
+    image = (IMAGE * (1 if plate.space == "scene_linear" else np.iinfo(dtype).max)).astype(dtype)
+    shown = still.display(still.encode(image, plate), plate)
+    wanted = srgb(image.astype(np.float64)) if plate.space == "scene_linear" else image / np.iinfo(dtype).max
+    assert shown.dtype == np.float32
+    coarse = 0.5 / 255 if still.dtype == "uint8" else 2e-3 if still.kind == "exr" else 1e-4
+    assert np.abs(shown - wanted).max() < coarse + 1e-6
+
+
+def test_the_first_still_is_the_plates_own(make_plate: MakePlate):
+    deliveries = {
+        "b": {"frames": {"format": "png", "depth": 8}, "matte": False},
+        "a": {"frames": {"format": "exr", "depth": None}, "matte": False},
+        "c": {"frames": None, "matte": False},
+    }
+    assert stills_of(deliveries, make_plate("uint16"))[0] == Still("tiff", 16)
+    assert stills_of(deliveries, make_plate("float16")) == [Still("exr", 16), Still("png", 8)]
+
+
+def test_proxy_of_integers_rounds(make_plate: MakePlate):
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, 2)
+    assert np.array_equal(proxy(every, make_plate("uint16")), np.rint(every / 257.0).astype(np.uint8))
+    eight = (IMAGE * 255).astype(np.uint8)
+    assert np.array_equal(proxy(np.dstack([eight, eight[..., :1]]), make_plate("uint8", channels=4)), eight)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_proxy_of_floats_is_display(make_plate: MakePlate, dtype: str):
+    image = (4 * IMAGE - 1).astype(dtype)
+    wanted = 255 * np.clip(srgb(np.maximum(image.astype(float), 0)), 0, 1)
+    assert np.abs(proxy(image, make_plate(dtype)).astype(float) - wanted).max() <= 0.6
+
+
+def test_proxy_survives_what_is_no_number(make_plate: MakePlate):
+    image = np.array([[[np.nan, np.inf, -np.inf]]], np.float16)
+    assert proxy(image, make_plate("float16")).tolist() == [[[0, 255, 0]]]
+
+
+@pytest.fixture
+def roto(tmp_path: Path, make_plate: MakePlate) -> Roto:
+    return Roto(str(tmp_path / "hand.%04d.png"), "G", "hold", make_plate())
+
+
+def test_roto_reads_its_channel(roto: Roto, tmp_path: Path):
+    drawn = np.zeros((30, 40, 3), np.uint16)
+    drawn[..., 1] = 65535
+    drawn[0, 0, 1] = 13107
+    stills.write(tmp_path / "hand.1003.png", drawn, kind="png", depth=16)
+    matte = roto.read(1003)
+    assert matte.dtype == np.float32
+    assert (matte[1:] == 1).all()
+    assert matte[0, 0] == pytest.approx(0.2)
+
+
+def test_grey_roto_serves_every_channel(roto: Roto, tmp_path: Path):
+    stills.write(tmp_path / "hand.1003.png", np.full((30, 40), 255, np.uint8), kind="png", depth=8)
+    assert (roto.read(1003) == 1).all()
+
+
+def test_float_roto_is_clipped(tmp_path: Path, make_plate: MakePlate):
+    drawn = np.zeros((30, 40, 3), np.float16)
+    drawn[0, :4, 0] = [np.nan, 7, -2, 0.5]
+    stills.write(tmp_path / "hand.1003.exr", drawn, kind="exr", depth=16)
+    matte = Roto(str(tmp_path / "hand.%04d.exr"), "R", "hold", make_plate()).read(1003)
+    assert matte[0, :4].tolist() == [0, 1, 0, 0.5]
+
+
+def test_roto_refusals(roto: Roto, tmp_path: Path, make_plate: MakePlate):
+    with pytest.raises(PlateError, match="the file is missing") as refused:
+        roto.read(1003)
+    assert "hand.1003.png" in str(refused.value)
+    stills.write(tmp_path / "hand.1003.png", np.zeros((15, 20), np.uint8), kind="png", depth=8)
+    with pytest.raises(PlateError, match="is 20 x 15, the plate is 40 x 30") as refused:
+        roto.read(1003)
+    assert "roto frame 1003" in refused.value.where
+    stills.write(tmp_path / "hand.1003.png", np.zeros((30, 40, 3), np.uint8), kind="png", depth=8)
+    with pytest.raises(PlateError, match="has no channel A") as refused:
+        Roto(roto.pattern, "A", "hold", make_plate()).read(1003)
+    assert "R, G, B" in refused.value.fix
