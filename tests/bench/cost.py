@@ -1,10 +1,11 @@
 """What a show costs: CPU milliseconds per frame and peak memory of every stage, from the ledger of a real run.
 
-    python tests/bench/cost.py --size 1920x1080 --frames 96
+    python tests/bench/cost.py
+    python tests/bench/cost.py --size 3840x2160 --frames 48 --distinct 12
 
-makes a long-GOP H.264 plate with one face, renders it through the workflow with one core, and prints a table. Budget: 150
-ms of CPU per frame for everything but the engine (the stage `swap`) at 1080p with H.264 out; 1.5 GB for any job there
-and 4 GB at UHD. The exit code says whether the budget holds.
+makes a long-GOP H.264 plate with one face 300 pixels across at 1080p, renders it as one chunk through the workflow with
+one core, and prints a table. Budget: 150 ms of CPU per frame for everything but the engine (the stage `swap`) at 1080p
+with H.264 out; 1.5 GB for any job there and 4 GB at UHD. The exit code says whether the budget holds.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ BUDGET_MB = {1080: 1500, 2160: 4000}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="1920x1080")
-    parser.add_argument("--frames", type=int, default=96)
+    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--distinct", type=int, default=60, help="frames drawn; they play there and back")
+    parser.add_argument("--models", type=Path, help="a model store to use instead of a new one")
     parser.add_argument("--keep", type=Path, help="folder to work in and keep")
     asked = parser.parse_args()
     width, height = map(int, asked.size.split("x"))
     folder = asked.keep or Path(tempfile.mkdtemp())
-    show = make_movie_show(folder, (width, height), asked.frames)
+    store = asked.models.absolute() if asked.models else None
+    show = make_movie_show(folder, (width, height), asked.frames, store, asked.distinct)
     subprocess.run(show.command(cores=1), cwd=ROOT, check=True, env=os.environ | show.environment)
     rows = latest(show.work / "sh010" / "ledger.jsonl")
     total, worst = 0.0, 0

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from understudy.errors import DeliverableError, PlateError
-from understudy.media import movie, stills, timecode, yuv
-from understudy.media.frames import Frames, decode, extract
+from understudy.media import movie, probe_movie, stills, timecode, yuv
+from understudy.media.extract import decode, extract
+from understudy.media.frames import Frames
 from understudy.media.movies import encode, suffix
 from understudy.media.plate import Plate, fingerprint, probe
 
@@ -429,6 +430,19 @@ def test_fingerprint_follows_the_file_but_the_plate_does_not(make_movie: Callabl
     os.utime(path, (1, 1))
     assert fingerprint(path) != before
     assert probe(path) == plate
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_trusted_movie_is_the_same_plate_without_decoding_it_all(make_movie: Callable[..., Path], name: str) -> None:
+    path = make_movie(name, 40, rate=Fraction(24000, 1001), options={"bf": "3"}, tags=(1, 1, 1, 1))
+    assert probe_movie.probe(path, None, trusted=True) == probe(path)
+
+
+def test_a_trusted_movie_that_is_cut_off_is_refused(make_movie: Callable[..., Path]) -> None:
+    path = make_movie("a.mp4", 40, container={"movflags": "+faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(PlateError, match="cut off: it claims 40 frames"):
+        probe_movie.probe(path, None, trusted=True)
 
 
 def test_frames_outside_are_refused(make_movie: Callable[..., Path], tmp_path: Path) -> None:

@@ -52,9 +52,18 @@ def test_stills_are_bit_identical(tmp_path: Path, kind: str, depth: int, channel
     before = image(stills.dtype(kind, depth), channels)
     path = tmp_path / f"a{stills.suffix(kind)}"
     stills.write(path, before, kind=kind, depth=depth)
-    after = stills.read(path)
-    assert after.dtype == before.dtype
-    np.testing.assert_array_equal(bits(after), bits(before))
+    for after in (stills.read(path), stills.read_back(path)):
+        assert after.dtype == before.dtype
+        np.testing.assert_array_equal(bits(after), bits(before))
+
+
+def test_what_was_written_is_read_back_as_read_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "matte.tif"
+    stills.write(path, image("uint16", 0), kind="tiff", depth=16)
+    np.testing.assert_array_equal(stills.read_back(path), stills.read(path))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(PlateError, match="the image cannot be read"):
+        stills.read_back(path)
 
 
 @pytest.mark.parametrize(("kind", "depth"), [("png", 16), ("tiff", 16), ("exr", 32)])
@@ -235,6 +244,34 @@ def test_crop_stores_are_exact_and_deterministic(tmp_path: Path, dtype: str) -> 
     np.testing.assert_array_equal(bits(first), bits(pages[0]))
     with tifffile.TiffFile(tmp_path / "a.tif") as store:
         assert not {"Software", "DateTime"} & {tag.name for tag in store.pages[0].tags}
+
+
+def test_mattes_are_packed_for_every_program(tmp_path: Path) -> None:
+    matte = np.zeros((300, 400), np.uint16)
+    matte[100:200, 150:250] = np.arange(10000, dtype=np.uint16).reshape(100, 100) * 6
+    path = tmp_path / "matte.tif"
+    stills.write(path, matte, kind="tiff", depth=16)
+    assert path.stat().st_size < matte.nbytes / 4
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+    np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), matte)
+    for back in (stills.read(path), stills.read_back(path)):
+        np.testing.assert_array_equal(back, np.repeat(matte[..., None], 3, axis=2))
+
+
+def test_two_crop_stores_are_written_side_by_side_and_read_in_any_order(tmp_path: Path) -> None:
+    faces, mattes = [image("uint16"), image("uint16", size=(9, 12))], [image("uint16", 0), image("uint16", 0, (9, 12))]
+    with crops.Writer(tmp_path / "faces.tif") as one, crops.Writer(tmp_path / "mattes.tif") as other:
+        for face, matte in zip(faces, mattes, strict=True):
+            one.add(face)
+            other.add(matte)
+    crops.write(tmp_path / "whole.tif", faces)
+    assert (tmp_path / "faces.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    with crops.Reader(tmp_path / "faces.tif") as one, crops.Reader(tmp_path / "mattes.tif") as other:
+        assert len(one) == len(other) == 2
+        for index in (1, 0, 1):
+            np.testing.assert_array_equal(one[index], faces[index])
+            np.testing.assert_array_equal(other[index], mattes[index])
 
 
 def test_damaged_crop_stores_are_refused(tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ def region_of_points(points: NDArray[np.float64]) -> Region:
 
 def cut_region(image: Image, region: Region, size: int) -> NDArray[np.float32]:
     """A region as an upright crop [size, size, 3] float32 0..1, anti-aliased; black outside the picture."""
-    # Far too large regions are first averaged down in whole blocks of the frame's own grid ...
-    block = max(1, int(region.side // (2 * size)))
+    # Too large regions are first averaged down in whole blocks of the frame's own grid ...
+    block = max(1, int(region.side // size))
     matrix = region.to_frame(size)
     if block > 1:
         corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], np.float64)

@@ -12,8 +12,8 @@ import av
 import numpy as np
 
 from understudy.errors import DeliverableError, PlateError
-from understudy.media import colour, movie, timecode, yuv
-from understudy.media.plate import Plate, probe
+from understudy.media import colour, movie, probe_movie, timecode, yuv
+from understudy.media.plate import Plate
 
 THREADS = 4
 """Encoder threads: x264's output depends on their number, so it never follows the machine's cores."""
@@ -310,7 +310,7 @@ def _check(
     tracks: list[_Track],
 ) -> dict[str, Any]:
     """Read the movie back: frames, rate, size, tags, timecode and audio must be what was asked for."""
-    made = probe(path)
+    made = probe_movie.probe(path, None, trusted=True)
     facts = {
         "frames": (made.last, count),
         "rate": (made.rate, plate.rate),

@@ -19,10 +19,14 @@ RATES = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120, 12, 15, 10
 )
 
 
-def probe(path: Path, rate: Fraction | None) -> Plate:
-    """Probe a movie. Raises PlateError where a frame would be lost, moved, doubled or miscoloured."""
+def probe(path: Path, rate: Fraction | None, *, trusted: bool = False) -> Plate:
+    """Probe a movie. Raises PlateError where a frame would be lost, moved, doubled or miscoloured.
+
+    Of a trusted movie, one that was just written, only the first frame is decoded; the others are counted by their
+    packets.
+    """
     with movie.opened(path) as (container, stream):
-        seen = _decode(path, container, stream)
+        seen = _decode(path, container, stream, trusted)
         own, start, notes = _clock(path, seen, stream)
         if rate is not None and rate != own:
             raise PlateError(
@@ -69,9 +73,10 @@ class _Seen:
         self.tags: dict[str, str] = {}
 
 
-def _decode(path: Path, container: Any, stream: Any) -> _Seen:
+def _decode(path: Path, container: Any, stream: Any, trusted: bool) -> _Seen:
     seen = _Seen()
     packets = dropped = 0
+    times: list[int | None] = []
     end = Fraction(0)
     try:
         for packet in container.demux([stream, *container.streams.audio]):
@@ -81,6 +86,9 @@ def _decode(path: Path, container: Any, stream: Any) -> _Seen:
                 continue
             packets += packet.size > 0
             dropped += bool(packet.is_discard) and packet.size > 0
+            times.append(packet.pts)
+            if trusted and seen.pts:
+                continue
             for frame in packet.decode():
                 _look(path, seen, frame)
     except av.FFmpegError as error:
@@ -89,6 +97,8 @@ def _decode(path: Path, container: Any, stream: Any) -> _Seen:
             where=str(path),
             fix="copy it again from its source",
         ) from error
+    if trusted and seen.pts:
+        seen.pts = [time for time in times if time is not None]
     if not seen.pts:
         raise PlateError(
             "no frame of this movie can be decoded", where=str(path), fix="copy it again from its source"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
 import OpenImageIO
 import tifffile
@@ -88,6 +89,21 @@ def read(path: Path) -> np.ndarray:
         source.close()
     channels = _colour_channels(path, spec)
     return pixels if channels == list(range(spec.nchannels)) else np.ascontiguousarray(pixels[..., channels])
+
+
+def read_back(path: Path) -> np.ndarray:
+    """Return a picture that `write` made, as `read` does: TIFF at a tenth of the cost. Raises PlateError."""
+    if path.suffix != suffix("tiff"):
+        return read(path)
+    try:
+        pixels = tifffile.imread(path, maxworkers=1)
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
+        raise PlateError(
+            f"the image cannot be read ({error})",
+            where=str(path),
+            fix="delete it and run the same command again",
+        ) from error
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def read_spec(path: Path) -> OpenImageIO.ImageSpec:
@@ -264,7 +280,7 @@ def _write_png(path: Path, array: np.ndarray) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise DeliverableError(
-            f"the image could not be written ({error.strerror})",
+            f"the image could not be written ({error.strerror or 'only a part of it fitted'})",
             where=str(path),
             fix="check space and rights on that disk",
         ) from error
@@ -272,19 +288,22 @@ def _write_png(path: Path, array: np.ndarray) -> None:
 
 def _write_tiff(path: Path, array: np.ndarray) -> None:
     # OpenImageIO's TIFF carries the time of writing, so that the same frame would not be the same file.
-    alpha = array.ndim == 3 and array.shape[2] == 4
+    form: dict[str, Any] = {"photometric": "minisblack" if array.ndim == 2 else "rgb"}
+    pixels: Any = array
+    if array.ndim == 3 and array.shape[2] == 4:
+        form["extrasamples"] = ("unassalpha",)
+    if array.ndim == 2:
+        # A matte is mostly empty. All programs read Deflate; this encoder is six times as fast as tifffile's own. What
+        # it made larger, readers refuse.
+        packed = imagecodecs.zlibng_encode(array.tobytes(), level=1)
+        if len(packed) < array.nbytes:
+            form |= {"shape": array.shape, "dtype": array.dtype, "rowsperstrip": array.shape[0]}
+            form["compression"], pixels = "adobe_deflate", iter([packed])
     try:
-        tifffile.imwrite(
-            path,
-            array,
-            photometric="minisblack" if array.ndim == 2 else "rgb",
-            extrasamples=("unassalpha",) if alpha else None,
-            software=False,
-            metadata=None,
-        )
+        tifffile.imwrite(path, pixels, software=False, metadata=None, **form)
     except OSError as error:
         raise DeliverableError(
-            f"the image could not be written ({error.strerror})",
+            f"the image could not be written ({error.strerror or 'only a part of it fitted'})",
             where=str(path),
             fix="check space and rights on that disk",
         ) from error

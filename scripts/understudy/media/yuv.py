@@ -55,17 +55,16 @@ def from_rgb(
     left-sited. Planes are uint8 for depth 8, else uint16.
     """
     white = 255 if rgb.dtype == np.uint8 else 65535
-    # cv2.transform works in 10-bit fixed point on uint8, in float on uint16.
-    wide = rgb.astype(np.uint16)
     spare = 16 - depth
-    planes = cv2.split(cv2.transform(wide, _from_rgb_matrix(depth, matrix, full, white, 1 << spare)))
-    top = (1 << depth) - 1
-    chroma = [_downsample(plane, subsampling) for plane in planes[1:]]
     bits = {"420": 3, "422": 2, "444": 0}[subsampling]
-    kind = np.uint8 if depth == 8 else np.uint16
-    y = _round_shift(planes[0].astype(np.uint32), spare, top).astype(kind)
-    cb, cr = (_round_shift(plane, spare + bits, top).astype(kind) for plane in chroma)
-    return y, cb, cr
+    matrix_rows = _from_rgb_matrix(depth, matrix, full, white)
+    # Luma is rounded at once; chroma keeps what 16 bits hold until it has been averaged.
+    matrix_rows[1:] *= 1 << spare
+    # cv2.transform works in 10-bit fixed point on uint8, in float on uint16.
+    y, *chroma = cv2.split(cv2.transform(rgb.astype(np.uint16), matrix_rows))
+    top, kind = (1 << depth) - 1, np.uint8 if depth == 8 else np.uint16
+    cb, cr = (_round_shift(_downsample(plane, subsampling), spare + bits, top).astype(kind) for plane in chroma)
+    return np.minimum(y, top).astype(kind), cb, cr
 
 
 def _to_rgb_matrix(depth: int, matrix: str, full: bool, scale: int, white: int) -> np.ndarray:
@@ -84,7 +83,7 @@ def _to_rgb_matrix(depth: int, matrix: str, full: bool, scale: int, white: int) 
     return (np.column_stack([gain / scale, bias]) * white).astype(np.float32)
 
 
-def _from_rgb_matrix(depth: int, matrix: str, full: bool, white: int, scale: int) -> np.ndarray:
+def _from_rgb_matrix(depth: int, matrix: str, full: bool, white: int) -> np.ndarray:
     red, blue = LUMA[matrix]
     green = 1 - red - blue
     low, span, chroma_span, middle = _levels(depth, full)
@@ -94,7 +93,7 @@ def _from_rgb_matrix(depth: int, matrix: str, full: bool, white: int, scale: int
         (np.array([0, 0, 1]) - luma) / (2 * (1 - blue)) * chroma_span,
         (np.array([1, 0, 0]) - luma) / (2 * (1 - red)) * chroma_span,
     ]
-    return (np.column_stack([np.array(rows) / white, [low, middle, middle]]) * scale).astype(np.float32)
+    return np.column_stack([np.array(rows) / white, [low, middle, middle]]).astype(np.float32)
 
 
 def _levels(depth: int, full: bool) -> tuple[float, float, float, float]:
@@ -124,14 +123,14 @@ def _upsample(plane: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _downsample(plane: np.ndarray, subsampling: str) -> np.ndarray:
     """Return the low-passed plane as uint32, times 8 (4:2:0), 4 (4:2:2) or 1 (4:4:4)."""
-    wide = plane.astype(np.uint32)
     if subsampling == "444":
-        return wide
-    if subsampling == "420":
-        wide = wide[::2] + wide[1::2]
-    even, odd = wide[:, ::2], wide[:, 1::2]
-    before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
-    return 2 * even + odd + before
+        return plane.astype(np.uint32)
+    rows = np.add(plane[::2], plane[1::2], dtype=np.uint32) if subsampling == "420" else plane.astype(np.uint32)
+    even, odd = rows[:, ::2], rows[:, 1::2]
+    total = even * 2 + odd
+    total[:, 1:] += odd[:, :-1]
+    total[:, 0] += even[:, 0]
+    return total
 
 
 def _round_shift(values: np.ndarray, bits: int, top: int) -> np.ndarray:

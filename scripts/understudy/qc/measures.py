@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import texture
+from understudy.comp.resample import reduced
 from understudy.faces.geometry import OVAL, iod
 
 Array = NDArray[np.floating]
@@ -35,7 +36,7 @@ SMALLEST_EYES: Final = 60.0
 FEWEST: Final = 64
 """Pixels below which a mean says nothing."""
 SAMPLE_IOD: Final = 40.0
-"""Means over large areas are taken on a copy in which the eyes are this many pixels apart."""
+"""Means over large areas are taken on a copy in which the eyes are about this many pixels apart."""
 
 
 def polygon(
@@ -196,6 +197,11 @@ def colour_distance(plate: Array, result: Array, matte: Array, eyes_px: float) -
     return delta_e(new[near].mean(axis=0), around_new) - delta_e(old[near].mean(axis=0), around_old)
 
 
+def sample_step(points: Array) -> int:
+    """Side of the blocks of pixels that become one pixel where large areas are looked at, see `SAMPLE_IOD`."""
+    return max(1, round(float(iod(points)) / SAMPLE_IOD))
+
+
 def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str, Number]:
     """All numbers of one face on one frame.
 
@@ -217,13 +223,9 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
     """
     plate, result, matte = (np.ascontiguousarray(image, np.float32) for image in (plate, result, matte))
     eyes_px = float(iod(points))
-    scale = min(1.0, SAMPLE_IOD / eyes_px) if eyes_px > 0 else 1.0
-    size = (max(1, round(matte.shape[1] * scale)), max(1, round(matte.shape[0] * scale)))
-    small_plate, small_result, small_matte = (
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (plate, result, matte)
-    )
-    factor = np.array([size[0] / matte.shape[1], size[1] / matte.shape[0]])
-    oval = polygon(np.asarray(points, np.float64)[:, :2] * factor, OVAL, (size[1], size[0]))
+    step = sample_step(points)
+    small_plate, small_result, small_matte = (reduced(image, step) for image in (plate, result, matte))
+    oval = polygon(np.asarray(points, np.float64)[:, :2] / step, OVAL, small_matte.shape)
     face_pixels = int(oval.sum())
 
     covered = float(small_matte.sum(dtype=np.float64))
@@ -240,7 +242,7 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
     return {
         **texture_index(plate, result, area, texture.extent(points)),
         "seam": seam(plate, result, matte, max(1.5, 0.02 * eyes_px)),
-        "colour_distance": colour_distance(small_plate, small_result, small_matte, eyes_px * scale),
+        "colour_distance": colour_distance(small_plate, small_result, small_matte, eyes_px / step),
         "coverage": float(small_matte[oval].mean(dtype=np.float64)) if face_pixels else None,
         "luma_ratio": ratio,
         "untouched": float(cv2.norm(plate, result, cv2.NORM_INF, zero)) if zero.any() else 0.0,

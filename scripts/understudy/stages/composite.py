@@ -19,7 +19,7 @@ from understudy.media.plate import Plate
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, text_digest
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.crops import Cut, opened, read_cuts, to_page, unit
 from understudy.stages.plates import frames_of
 
 
@@ -51,10 +51,10 @@ def finish_frame(
     Returns
     -------
     The finished frame in the plate's type, its pixels the plate's own bits wherever the matte is zero; and the
-    matte, float32 [h, w], of all faces together.
+    matte, uint16 [h, w], of all faces together.
     """
     finished = image.copy()
-    whole = np.zeros(image.shape[:2], np.float32)
+    whole = np.zeros(image.shape[:2], np.uint16)
     for cut, face, matte in zip(cuts, faces, mattes, strict=True):
         now = settings_at(settings, cut.frame)
         region = finished[cut.region]
@@ -72,7 +72,7 @@ def finish_frame(
             to_linear=to_linear,
             from_linear=same if plate.space == "scene_linear" else from_linear,
         )
-        whole[cut.region] = np.maximum(whole[cut.region], weight)
+        whole[cut.region] = np.maximum(whole[cut.region], to_page(weight))
     return finished, whole
 
 
@@ -88,28 +88,29 @@ def composite(job: Job) -> Facts:
     with_mattes = any(delivery["matte"] for delivery in job.settings["deliveries"].values())
     (job.folder / "frames").mkdir()
     (job.folder / "matte").mkdir()
-    for frame in job.frames:
-        own = [cut for cut in cuts if cut.frame == frame] if frame not in excluded else []
-        pages = [cut.page for cut in own]
-        image = frames.read(frame)
-        finished, matte = finish_frame(
-            image,
-            own,
-            [unit(page) for page in read_pages(sources["faces"], "faces.tif", pages)],
-            [unit(page) for page in read_pages(sources["mattes"], "matte.tif", pages)],
-            tracks,
-            fits,
-            job.settings,
-            plate,
-            job.shot,
-        )
-        for still in formats:
-            path = job.folder / "frames" / f"{job.shot}.{frame:04d}{still.suffix}"
-            made = still.encode(finished, plate)
-            stills.write(path, made, kind=still.kind, depth=still.depth, header=frames.header(frame))
-        if with_mattes:
-            path = job.folder / "matte" / f"{job.shot}.{frame:04d}.tif"
-            stills.write(path, np.rint(matte * 65535).astype(np.uint16), kind="tiff", depth=16)
-        job.tick(1)
+    with (
+        opened(sources["faces"], "faces.tif", cuts) as faces,
+        opened(sources["mattes"], "matte.tif", cuts) as mattes,
+    ):
+        for frame in job.frames:
+            own = [cut for cut in cuts if cut.frame == frame] if frame not in excluded else []
+            finished, matte = finish_frame(
+                frames.read(frame),
+                own,
+                [unit(faces[cut.page]) for cut in own],
+                [unit(mattes[cut.page]) for cut in own],
+                tracks,
+                fits,
+                job.settings,
+                plate,
+                job.shot,
+            )
+            for still in formats:
+                path = job.folder / "frames" / f"{job.shot}.{frame:04d}{still.suffix}"
+                made = still.encode(finished, plate)
+                stills.write(path, made, kind=still.kind, depth=still.depth, header=frames.header(frame))
+            if with_mattes:
+                path = job.folder / "matte" / f"{job.shot}.{frame:04d}.tif"
+                stills.write(path, matte, kind="tiff", depth=16)
+            job.tick(1)
     return {"frames": len(job.frames), "stills": [[still.kind, still.depth] for still in formats]}
-

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from understudy.errors import DeliverableError
 from understudy.media import crops
 from understudy.runtime.records import Record
 
@@ -57,11 +56,14 @@ def read_cuts(record: Record) -> list[Cut]:
     return [Cut(**{**row, "box": tuple(row["box"])}) for row in map(json.loads, lines)]
 
 
-def read_pages(record: Record, name: str, pages: list[int]) -> list[np.ndarray]:
-    """Some pages of a crop store of a payload."""
-    if not pages:
-        return []
-    return crops.read(record.path(name), pages)
+@contextmanager
+def opened(record: Record, name: str, cuts: Sequence[Cut]) -> Iterator[Sequence[np.ndarray] | crops.Reader]:
+    """The pages of a crop store of a payload, checked once and read one by one; none where there are no cuts."""
+    if cuts:
+        with crops.Reader(record.path(name)) as pages:
+            yield pages
+    else:
+        yield ()
 
 
 def unit(page: np.ndarray) -> np.ndarray:
@@ -71,16 +73,8 @@ def unit(page: np.ndarray) -> np.ndarray:
     return page.astype(np.float32)
 
 
-def to_pages(images: Iterable[np.ndarray], *, floating: bool) -> Iterable[np.ndarray]:
-    """Display images as pages: float16 where the plate is a float one, else uint16, rounded."""
-    for image in images:
-        if floating:
-            yield image.astype(np.float16)
-        else:
-            yield np.rint(np.clip(image, 0.0, 1.0) * 65535.0).astype(np.uint16)
-
-
-def same_pages(first: list[Any], second: list[Any], what: str) -> None:
-    """Raise when two stores that should go page by page do not."""
-    if len(first) != len(second):
-        raise DeliverableError(f"{what}: {len(first)} pages against {len(second)}", fix="run `snakemake verify`")
+def to_page(image: np.ndarray, *, floating: bool = False) -> np.ndarray:
+    """A display image or matte as a page: float16 for faces of a float plate, else uint16, rounded."""
+    if floating:
+        return image.astype(np.float16)
+    return np.rint(np.clip(image, 0.0, 1.0) * 65535.0).astype(np.uint16)

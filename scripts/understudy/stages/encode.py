@@ -43,20 +43,23 @@ def encode(job: Job) -> Facts:
 
     def frames() -> Iterator[np.ndarray]:
         for path in files:
-            array = stills.read(path)
+            array = stills.read_back(path)
             yield array if array.dtype.kind == "u" else quantise(still.display(array, plate), "uint16")
             job.tick(1)
 
     for name, codec in sorted(job.settings["movies"].items()):
         path = job.folder / "movie" / f"{job.shot}_{name}{suffix(codec, plate)}"
         made[f"movie/{path.name}"] = encode_movie(path, frames(), plate, job.frames[0], job.frames[-1], codec)
+    for path in (records[0].folder / "movie").glob(f"{job.shot}_*"):
+        if f"movie/{path.name}" not in made:
+            path.unlink()
     return {"movies": made}
 
 
 def sweep(records: list[Record]) -> None:
     """Remove finished frames and mattes that an earlier range or format left behind: frames in, frames out."""
     kept = {record.folder / name for record in records for name in record.files}
-    for folder in {path.parent for path in kept}:
-        for path in folder.iterdir():
+    for folder in {record.folder / kind for record in records for kind in ("frames", "matte")}:
+        for path in folder.iterdir() if folder.is_dir() else ():
             if path not in kept and re.fullmatch(r".+\.\d{4,}\.\w+", path.name):
                 path.unlink()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from understudy.comp.match import Sample
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
+from understudy.media import stills
 from understudy.media.colour import to_display
 from understudy.media.proxy import proxy
 from understudy.media.roto import Roto
@@ -69,6 +69,5 @@ def hero(job: Job) -> Facts:
             images[number], cuts, faces, mattes, by_id, fits, stages["composite"], plate, job.shot
         )
         for kind, image in (("plate", images[number]), ("result", finished)):
-            picture = cv2.cvtColor(proxy(image[..., :3], plate), cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(job.folder / f"{kind}.{number:07d}.png"), picture)
+            stills.write(job.folder / f"{kind}.{number:07d}.png", proxy(image, plate), kind="png", depth=8)
     return {"shot": job.shot, "frames": numbers, "why": [chosen.why for chosen in heroes]}

@@ -15,7 +15,7 @@ from understudy.faces.tracks import Track
 from understudy.media.colour import to_display
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
-from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.crops import Cut, opened, read_cuts, unit
 from understudy.stages.plates import plate_of
 
 SAMPLES = 12
@@ -49,20 +49,19 @@ def match(job: Job) -> Facts:
     )
     for source, faces, mattes in triples:
         cuts: list[Cut] = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
-        pages = [cut.page for cut in cuts]
-        for cut, crop, face, matte in zip(
-            cuts,
-            read_pages(source, "crops.tif", pages),
-            read_pages(faces, "faces.tif", pages),
-            read_pages(mattes, "matte.tif", pages),
-            strict=True,
+        with (
+            opened(source, "crops.tif", cuts) as crops,
+            opened(faces, "faces.tif", cuts) as made,
+            opened(mattes, "matte.tif", cuts) as layers,
         ):
-            points = cast[cut.track].points[cut.index] - cut.corner
-            samples[cut.track].append(Sample(to_display(crop, plate), unit(face), unit(matte), points))
+            for cut in cuts:
+                page, points = cut.page, cast[cut.track].points[cut.index] - cut.corner
+                sample = Sample(to_display(crops[page], plate), unit(made[page]), unit(layers[page]), points)
+                samples[cut.track].append(sample)
     fits = fits_of(samples, job.settings)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
-    for name, made in fits.items():
-        if "colour" in made:
-            (job.folder / f"{name}.cdl").write_text(to_cdl(made["colour"], f"{job.shot}.{name}"), encoding="utf-8")
-            (job.folder / f"{name}.cube").write_text(to_cube(made["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+    for name, found in fits.items():
+        if "colour" in found:
+            (job.folder / f"{name}.cdl").write_text(to_cdl(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+            (job.folder / f"{name}.cube").write_text(to_cube(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
     return {"tracks": sorted(fits)}

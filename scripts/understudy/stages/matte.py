@@ -15,11 +15,8 @@ from understudy.media.roto import Roto
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.crops import Cut, opened, read_cuts, to_page, unit
 from understudy.stages.plates import plate_of
-
-KEPT = ("matte", "face")
-BATCH = 16
 
 
 def layers_of(
@@ -39,16 +36,16 @@ def matte(job: Job) -> Facts:
         return {"mattes": 0}
     tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
     roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in job.settings["roto"]]
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in KEPT}
-    for start in range(0, len(cuts), BATCH):
-        batch = cuts[start : start + BATCH]
-        pages = [cut.page for cut in batch]
-        images, engines = read_pages(source, "crops.tif", pages), read_pages(faces, "engine.tif", pages)
-        for cut, image, engine in zip(batch, images, engines, strict=True):
-            made = layers_of(cut, tracks[cut.track], to_display(image, plate), unit(engine), roto, job.settings)
-            for name in KEPT:
-                kept[name].append(np.rint(np.clip(made[name], 0, 1) * 65535).astype(np.uint16))
-        job.tick(len(batch))
-    for name, made_pages in kept.items():
-        crops.write(job.folder / f"{name}.tif", made_pages)
+    with (
+        opened(source, "crops.tif", cuts) as images,
+        opened(faces, "engine.tif", cuts) as engines,
+        crops.Writer(job.folder / "matte.tif") as mattes,
+        crops.Writer(job.folder / "face.tif") as hulls,
+    ):
+        for cut in cuts:
+            image, engine = to_display(images[cut.page], plate), unit(engines[cut.page])
+            made = layers_of(cut, tracks[cut.track], image, engine, roto, job.settings)
+            mattes.add(to_page(made["matte"]))
+            hulls.add(to_page(made["face"]))
+            job.tick(1)
     return {"mattes": len(cuts), "roto": bool(roto)}

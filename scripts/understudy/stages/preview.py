@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from understudy.errors import DeliverableError
+from understudy.media import stills
 from understudy.qc.sheet import contact
 from understudy.runtime.records import read_record
 
@@ -21,13 +20,13 @@ def preview(records: list[Path], sheet: Path) -> None:
         shot = record.facts["shot"]
         for frame, why in zip(record.facts["frames"], record.facts["why"], strict=True):
             for kind in ("plate", "result"):
-                picture = cv2.imread(str(record.path(f"{kind}.{frame:07d}.png")))
+                picture = stills.read(record.path(f"{kind}.{frame:07d}.png"))
                 words = f"{shot} {frame}  {why}" if kind == "plate" else f"{shot} {frame}  result"
-                cells.append((cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), words))
+                cells.append((picture, words))
     if not cells:
         raise DeliverableError(
             "no cast face was found in any of the shots", where="preview", fix="check the column cast of the shot list"
         )
     made = contact(cells, 2 * PAIRS, "preview")
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(sheet), cv2.cvtColor(made, cv2.COLOR_RGB2BGR))
+    stills.write(sheet, made, kind="png", depth=8)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from understudy.comp.occlusion import face_thumb, occlusion_reference, occlusion_scores
+from understudy.comp.resample import reduced
 from understudy.errors import DeliverableError
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
@@ -20,12 +21,12 @@ from understudy.media.delivery import Still
 from understudy.media.plate import Plate
 from understudy.media.proxy import proxy
 from understudy.qc.flags import Limits, flags, state
-from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame
+from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame, sample_step
 from understudy.qc.measures import frame as measure
 from understudy.runtime.job import Job
-from understudy.runtime.records import Facts, Record
+from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, read_cuts, read_pages, unit
+from understudy.stages.crops import opened, read_cuts, unit
 from understudy.stages.encode import finished_files
 from understudy.stages.plates import frames_of
 
@@ -54,22 +55,19 @@ def save_jpeg(path: Path, image: np.ndarray) -> None:
         raise DeliverableError("could not be written", where=str(path), fix="check free space and rights")
 
 
-def occlusion_of(
-    records: list[Record], chunks: list[list[Cut]], tracks: dict[str, Track], plate: Plate
-) -> dict[tuple[str, int], float]:
-    """Suspicion that something is in front of a face, by (track, frame): see `comp.occlusion.occlusion_scores`."""
-    thumbs: dict[str, list[tuple[int, np.ndarray]]] = {}
-    for record, cuts in zip(records, chunks, strict=True):
-        for cut in cuts:
-            (page,) = read_pages(record, "crops.tif", [cut.page])
-            points = tracks[cut.track].points[cut.index] - cut.corner
-            thumbs.setdefault(cut.track, []).append((cut.frame, face_thumb(to_display(page, plate), points)))
-    found: dict[tuple[str, int], float] = {}
-    for name, own in thumbs.items():
-        stack = np.stack([thumb for _, thumb in own])
-        scores = occlusion_scores(stack, occlusion_reference(stack))
-        found |= {(name, number): float(score) for (number, _), score in zip(own, scores, strict=True)}
-    return found
+def add_occlusion(rows: list[dict[str, Any]], thumbs: list[np.ndarray]) -> None:
+    """Add the suspicion that something is in front of a face (`comp.occlusion.occlusion_scores`), track by track.
+
+    Parameters
+    ----------
+    thumbs:
+        `comp.occlusion.face_thumb` of every row.
+    """
+    for name in {row["track"] for row in rows}:
+        own = [index for index, row in enumerate(rows) if row["track"] == name]
+        stack = np.stack([thumbs[index] for index in own])
+        for index, score in zip(own, occlusion_scores(stack, occlusion_reference(stack)), strict=True):
+            rows[index]["occlusion"] = float(score)
 
 
 def qc(job: Job) -> Facts:
@@ -77,48 +75,48 @@ def qc(job: Job) -> Facts:
     plate, frames = frames_of(job, job.frames)
     tracks_list, roles = read_tracks(job.record("tracks").folder)
     tracks = {track.id: track for track in tracks_list}
-    crop_records, matte_records, finished = job.records("crops"), job.records("mattes"), job.records("finished")
-    chunks = [read_cuts(record) for record in crop_records]
+    finished = job.records("finished")
     still, files = finished_files(finished)
-    suspicion = occlusion_of(crop_records, chunks, tracks, plate)
+    pictures = dict(zip(job.frames, files, strict=True))
     excluded = {f for first, last in job.settings["exclude"] for f in range(first, last + 1)}
     page = job.folder / "review" / job.shot
     for kind in ("plate", "result", "matte"):
         (page / kind).mkdir(parents=True)
     rows: list[dict[str, Any]] = []
-    owner = {number: i for i, record in enumerate(finished) for number in range(*_span(record))}
-    for number, path in zip(job.frames, files, strict=True):
-        before, after = frames.read(number), stills.read(path)
-        part = owner[number]
-        whole = np.zeros(before.shape[:2], np.float32)
-        cuts = [cut for cut in chunks[part] if cut.frame == number]
-        for cut, stored in zip(cuts, read_pages(matte_records[part], "matte.tif", [c.page for c in cuts]), strict=True):
-            track, matte = tracks[cut.track], unit(stored)
-            whole[cut.region] = np.maximum(whole[cut.region], matte)
-            row = measure(
-                to_display(before[cut.region][..., :3], plate),
-                still.display(after[cut.region][..., :3], plate),
-                matte,
-                track.points[cut.index] - cut.corner,
-            )
-            rows.append(
-                row
-                | {
-                    "frame": number,
-                    "track": cut.track,
-                    "seen": bool(track.seen[cut.index]),
-                    "score": float(track.score[cut.index]),
-                    "matte": bool(matte.max() > 0) or number in excluded,
-                    "roto": matte_records[part].facts["roto"],
-                    "occlusion": suspicion[cut.track, number],
-                }
-            )
-        name = f"{number:07d}.jpg"
-        save_jpeg(page / "plate" / name, small(proxy(before[..., :3], plate)))
-        save_jpeg(page / "result" / name, small(look(still, after, plate)))
-        save_jpeg(page / "matte" / name, small(np.rint(whole * 255).astype(np.uint8)))
-        job.tick(1)
-    add_motion(rows, tracks)
+    thumbs: list[np.ndarray] = []
+    for chunk, source, layers in zip(finished, job.records("crops"), job.records("mattes"), strict=True):
+        first, last = chunk.subject["frames"]
+        cuts = read_cuts(source)
+        with opened(layers, "matte.tif", cuts) as mattes:
+            for number in range(first, last + 1):
+                before, after = frames.read(number), stills.read_back(pictures[number])
+                whole = np.zeros(before.shape[:2], np.uint8)
+                for cut in (cut for cut in cuts if cut.frame == number):
+                    track, matte = tracks[cut.track], unit(mattes[cut.page])
+                    whole[cut.region] = np.maximum(whole[cut.region], quantise(matte, "uint8"))
+                    crop = to_display(before[cut.region][..., :3], plate)
+                    points = track.points[cut.index] - cut.corner
+                    row = measure(crop, still.display(after[cut.region][..., :3], plate), matte, points)
+                    step = sample_step(points)
+                    thumbs.append(face_thumb(reduced(crop, step), points / step))
+                    rows.append(
+                        row
+                        | {
+                            "frame": number,
+                            "track": cut.track,
+                            "seen": bool(track.seen[cut.index]),
+                            "score": float(track.score[cut.index]),
+                            "matte": bool(matte.max() > 0) or number in excluded,
+                            "roto": layers.facts["roto"],
+                        }
+                    )
+                name = f"{number:07d}.jpg"
+                save_jpeg(page / "plate" / name, small(proxy(before[..., :3], plate)))
+                save_jpeg(page / "result" / name, small(look(still, after, plate)))
+                save_jpeg(page / "matte" / name, small(whole))
+                job.tick(1)
+    add_occlusion(rows, thumbs)
+    add_motion(rows, tracks, excluded)
     subject = {"first": job.frames[0], "last": job.frames[-1], "excluded": sorted(excluded)}
     found = flags(rows, subject, lambda number: Limits.of(settings_at(job.settings, number)))
     report = {
@@ -151,13 +149,11 @@ def numbers_of(rows: list[dict[str, Any]], track: str, frames: range) -> dict[st
     return per_frame([row for row in rows if row["track"] == track], frames[0], frames[-1])
 
 
-def _span(record: Record) -> tuple[int, int]:
-    first, last = record.subject["frames"]
-    return first, last + 1
+def add_motion(rows: list[dict[str, Any]], tracks: dict[str, Track], excluded: set[int]) -> None:
+    """Add jitter and flicker, which need a track's neighbouring frames, to its rows.
 
-
-def add_motion(rows: list[dict[str, Any]], tracks: dict[str, Track]) -> None:
-    """Add jitter and flicker, which need a track's neighbouring frames, to its rows."""
+    Where frames are left alone on purpose, the step from face to face is no flicker.
+    """
     for name, track in tracks.items():
         own = sorted((row for row in rows if row["track"] == name), key=lambda row: row["frame"])
         if not own:
@@ -165,6 +161,7 @@ def add_motion(rows: list[dict[str, Any]], tracks: dict[str, Track]) -> None:
         eyes = np.array([iod(points) for points in track.points])
         shake, sway = jitter(track.points, eyes), crop_jitter(track.transform, eyes)
         first = int(track.frames[0])
-        for row, blink in zip(own, flicker([row["luma_ratio"] for row in own]), strict=True):
+        ratios = [None if row["frame"] in excluded else row["luma_ratio"] for row in own]
+        for row, blink in zip(own, flicker(ratios), strict=True):
             place = row["frame"] - first
             row["jitter"], row["crop_jitter"], row["flicker"] = shake[place], sway[place], blink

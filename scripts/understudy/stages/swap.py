@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from understudy.media.stills import read_picture
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record, text_digest
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, read_cuts, read_pages, to_pages
+from understudy.stages.crops import Cut, opened, read_cuts, to_page
 from understudy.stages.plates import plate_of
-
-BATCH = 8
 
 
 def atlas_of(record: Record) -> TalentAtlas:
@@ -91,18 +89,15 @@ def swap(job: Job) -> Facts:
         return {"faces": 0}
     tracks, roles = read_tracks(job.record("tracks").folder)
     engine = Faces(job.settings, tracks, roles, job.records("talents"))
-    mattes: list[np.ndarray] = []
-
-    def faces() -> Iterable[np.ndarray]:
-        for start in range(0, len(cuts), BATCH):
-            batch = cuts[start : start + BATCH]
-            images = [to_display(page, plate) for page in read_pages(source, "crops.tif", [c.page for c in batch])]
-            for face, matte in engine.make(batch, images):
-                mattes.append(np.rint(np.clip(matte, 0, 1) * 65535).astype(np.uint16))
-                yield face
-            job.tick(len(batch))
-
     floating = plate.dtype.startswith("float")
-    crops.write(job.folder / "faces.tif", to_pages(faces(), floating=floating))
-    crops.write(job.folder / "engine.tif", mattes)
+    with (
+        opened(source, "crops.tif", cuts) as images,
+        crops.Writer(job.folder / "faces.tif") as faces,
+        crops.Writer(job.folder / "engine.tif") as mattes,
+    ):
+        for cut in cuts:
+            ((face, matte),) = engine.make([cut], [to_display(images[cut.page], plate)])
+            faces.add(to_page(face, floating=floating))
+            mattes.add(to_page(matte))
+            job.tick(1)
     return {"faces": len(cuts)}
