@@ -7,6 +7,7 @@ autocovariance of each. (The parametric part of AV1's film grain, Norkin and Bir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -114,12 +115,16 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     }
 
 
-def kernel(covariance: F64, size: int) -> NDArray[np.complex64]:
-    """Square root of the spectrum of an autocovariance, for `numpy.fft.rfft2` of a square of ``size`` pixels."""
+@lru_cache(maxsize=12)
+def kernel(covariance: bytes, size: int) -> NDArray[np.complex64]:
+    """Square root of the spectrum of an autocovariance, for `numpy.fft.rfft2` of a square of ``size`` pixels.
+
+    ``covariance`` is the bytes of a float64 [2 LAG + 1, 2 LAG + 1]; the same few are asked for on every frame.
+    """
     taper = np.hanning(2 * LAG + 3)[1:-1]
     padded = np.zeros((size, size))
     lags = np.arange(-LAG, LAG + 1)
-    padded[np.ix_(lags, lags)] = covariance * np.outer(taper, taper)
+    padded[np.ix_(lags, lags)] = np.frombuffer(covariance).reshape(len(lags), -1) * np.outer(taper, taper)
     return np.sqrt(np.maximum(np.fft.rfft2(padded).real, 0)).astype(np.complex64)
 
 
@@ -129,14 +134,13 @@ def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> I
     parts = []
     for covariance in model["covariance"]:
         white = np.fft.rfft2(random.standard_normal((TILE, TILE), np.float32))
-        parts.append(
-            np.fft.irfft2(white * kernel(np.asarray(covariance), TILE), (TILE, TILE)).astype(np.float32)
-        )
-    tile = np.stack(parts, axis=-1) @ np.asarray(model["mix"], np.float32).T
+        shaped = white * kernel(np.asarray(covariance, np.float64).tobytes(), TILE)
+        parts.append(np.fft.irfft2(shaped, (TILE, TILE)).astype(np.float32))
+    tile = cv2.transform(cv2.merge(parts), np.asarray(model["mix"], np.float32))
     oy, ox = random.integers(0, TILE, 2)
-    rows = (np.arange(shape[0]) + oy) % TILE
-    columns = (np.arange(shape[1]) + ox) % TILE
-    return tile[rows][:, columns]
+    more = max(0, oy + shape[0] - TILE), max(0, ox + shape[1] - TILE)
+    around = cv2.copyMakeBorder(tile, 0, more[0], 0, more[1], cv2.BORDER_WRAP)
+    return around[oy : oy + shape[0], ox : ox + shape[1]]
 
 
 def sigma_at(model: Mapping[str, Any], level: Image) -> Image:

@@ -54,7 +54,9 @@ class Roto:
         index = 0 if planes.shape[2] == 1 else CHANNELS.index(self.channel)
         if index >= planes.shape[2]:
             raise PlateError(
-                f"has no channel {self.channel}", where=where, fix=f"choose one of {', '.join(CHANNELS[: planes.shape[2]])}"
+                f"has no channel {self.channel}",
+                where=where,
+                fix=f"choose one of {', '.join(CHANNELS[: planes.shape[2]])}",
             )
         plane = planes[..., index]
         if np.issubdtype(plane.dtype, np.integer):

@@ -43,7 +43,8 @@ class Ledger:
     def write(self, state: str, reason: str = "") -> None:
         """Append one event: started, running, done, reused or failed.
 
-        ``cpu`` (seconds) and ``peak_mb`` are the whole process's so far, its start included.
+        ``cpu`` (seconds, of which ``system`` in the kernel) and ``peak_mb`` are the whole process's so far, its start
+        included.
         """
         used = resource.getrusage(resource.RUSAGE_SELF)
         event = self._head | {
@@ -53,6 +54,7 @@ class Ledger:
             "done": self._frames if state in ("done", "reused") else self._done,
             "seconds": round(time.monotonic() - self._start, 3),
             "cpu": round(used.ru_utime + used.ru_stime, 3),
+            "system": round(used.ru_stime, 3),
             "peak_mb": used.ru_maxrss // 1024,
         }
         if reason:
