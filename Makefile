@@ -48,7 +48,7 @@ test-slow: .venv/.stamp
 	$(RUN) -m pytest -n 2 -m slow
 
 bench: .venv/.stamp
-	$(RUN) -m pytest -m bench -s
+	$(RUN) tests/bench/cost.py --models models
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
   --generate-hashes --no-emit-index-url --no-header --quiet

@@ -43,12 +43,14 @@ def main() -> int:
     subprocess.run(show.command(cores=1), cwd=ROOT, check=True, env=os.environ | show.environment)
     rows = latest(show.work / "sh010" / "ledger.jsonl")
     total, worst = 0.0, 0
-    print(f"{'stage':<11}{'CPU ms/frame':>13}{'peak MB':>9}")
+    print(f"{'stage':<11}{'CPU ms/frame':>13}{'of it kernel':>14}{'peak MB':>9}")
     for (stage, _), event in rows.items():
         cost = 1000 * event["cpu"] / event["frames"]
         worst = max(worst, event["peak_mb"])
         total += 0.0 if stage == "swap" else cost
-        print(f"{stage:<11}{cost:>13.1f}{event['peak_mb']:>9}" + ("   (engine)" if stage == "swap" else ""))
+        kernel = 1000 * event["system"] / event["frames"]
+        note = "   (engine)" if stage == "swap" else ""
+        print(f"{stage:<11}{cost:>13.1f}{kernel:>14.1f}{event['peak_mb']:>9}{note}")
     swap = sum(1000 * event["cpu"] / event["frames"] for (stage, _), event in rows.items() if stage == "swap")
     print(f"{'without':<11}{total:>13.1f}\n{'with':<11}{total + swap:>13.1f}")
     limit = BUDGET_MB.get(height, BUDGET_MB[2160])
