@@ -17,7 +17,7 @@ VISIBLE: Final = measures.STEP / 2
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a number becomes a flag: proposals of the peers' note 4.3 to 4.5, until a show has its own.
+    """Where a number becomes a flag: proposals, until a show has calibrated its own.
 
     The first seven are settings of the stage `qc` and say where a warning begins; a failure begins at the
     distances of :func:`checks`. Texture is in dB, jitter in IOD, colour in CIEDE2000, flicker and pop in log
