@@ -28,7 +28,7 @@ REVIEW = {"matte": True, "frames": {"format": "tiff"}, "movies": [{"codec": "h26
 
 # Two old portraits cannot agree in texture; what QC makes of that is tested in its own room.
 LOOKS = {
-    "show": {"settings": {"qc": {"texture_soft": -20, "texture_hard": 20, "seam": 4, "colour": 10}}},
+    "show": {"settings": {"qc": {"texture_soft": -20, "texture_hard": 20, "seam": 4, "colour": 10, "jitter": 0.05}}},
     "looks": {"plain": {"settings": {}}},
     "shots": {},
 }
