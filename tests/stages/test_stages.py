@@ -12,13 +12,15 @@ import pytest
 from understudy.errors import DeliverableError, PlateError
 from understudy.faces.tracks import Track
 from understudy.media import stills
+from understudy.media.colour import unit
 from understudy.media.plate import Plate
 from understudy.runtime.records import Record, Task, fulfil, read_record
 from understudy.show.plan import Stamp, current
 from understudy.stages.align import STEP, box_of, cuts_of
 from understudy.stages.composite import seed_of
-from understudy.stages.crops import Cut, read_cuts, unit, write_cuts
-from understudy.stages.encode import finished_files, sweep
+from understudy.stages.crops import Cut, read_cuts, write_cuts
+from understudy.stages.encode import sweep
+from understudy.stages.finished import finished_files
 from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
 from understudy.stages.verdict import verdict

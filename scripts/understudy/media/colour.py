@@ -63,3 +63,10 @@ def quantise(array: np.ndarray, dtype: str | np.dtype) -> np.ndarray:
         return np.rint(np.clip(array.astype(np.float32, copy=False), 0, 1) * np.float32(top)).astype(kind)
     with np.errstate(over="ignore"):
         return array.astype(kind)
+
+
+def unit(page: np.ndarray) -> np.ndarray:
+    """Any stored picture as float32: whole numbers are fractions of their largest value."""
+    if np.issubdtype(page.dtype, np.integer):
+        return page.astype(np.float32) / np.iinfo(page.dtype).max
+    return page.astype(np.float32)

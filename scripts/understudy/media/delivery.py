@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from understudy.media import stills
-from understudy.media.colour import from_linear, quantise, to_display, to_linear
+from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
 from understudy.media.plate import Plate
 
 
@@ -52,12 +52,7 @@ class Still:
             return to_display(array, plate)
         if self.kind == "exr":
             return from_linear(array.astype(np.float32))
-        return array.astype(np.float32) if array.dtype.kind == "f" else quantised(array)
-
-
-def quantised(array: np.ndarray) -> np.ndarray:
-    """Whole numbers as fractions of their largest, float32."""
-    return np.multiply(array, np.float32(1 / np.iinfo(array.dtype).max), dtype=np.float32)
+        return unit(array)
 
 
 def native(kind: str | None, plate: Plate) -> Still:

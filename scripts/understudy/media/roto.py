@@ -9,6 +9,7 @@ import numpy as np
 
 from understudy.errors import PlateError
 from understudy.media import stills
+from understudy.media.colour import unit
 from understudy.media.plate import Plate
 
 CHANNELS = ("R", "G", "B", "A")
@@ -59,6 +60,4 @@ class Roto:
                 fix=f"choose one of {', '.join(CHANNELS[: planes.shape[2]])}",
             )
         plane = planes[..., index]
-        if np.issubdtype(plane.dtype, np.integer):
-            return plane.astype(np.float32) / np.iinfo(plane.dtype).max
-        return np.clip(np.nan_to_num(plane.astype(np.float32)), 0, 1)
+        return np.clip(np.nan_to_num(unit(plane)), 0, 1)

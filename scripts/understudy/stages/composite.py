@@ -13,13 +13,14 @@ from understudy.comp.paste import paste, same
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media import stills
-from understudy.media.colour import from_linear, quantise, to_display, to_linear
+from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
 from understudy.media.delivery import stills_of
 from understudy.media.plate import Plate
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, text_digest
+from understudy.show.frames import holds
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, opened, read_cuts, to_page, unit
+from understudy.stages.crops import Cut, opened, read_cuts, to_page
 from understudy.stages.plates import frames_of
 
 
@@ -83,7 +84,6 @@ def composite(job: Job) -> Facts:
     cuts = read_cuts(sources["crops"])
     tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
-    excluded = {f for first, last in job.settings["exclude"] for f in range(first, last + 1)}
     formats = stills_of(job.settings["deliveries"], plate)
     with_mattes = any(delivery["matte"] for delivery in job.settings["deliveries"].values())
     (job.folder / "frames").mkdir()
@@ -93,7 +93,7 @@ def composite(job: Job) -> Facts:
         opened(sources["mattes"], "matte.tif", cuts) as mattes,
     ):
         for frame in job.frames:
-            own = [cut for cut in cuts if cut.frame == frame] if frame not in excluded else []
+            own = [] if holds(job.settings["exclude"], frame) else [cut for cut in cuts if cut.frame == frame]
             finished, matte = finish_frame(
                 frames.read(frame),
                 own,

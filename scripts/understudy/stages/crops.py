@@ -66,13 +66,6 @@ def opened(record: Record, name: str, cuts: Sequence[Cut]) -> Iterator[Sequence[
         yield ()
 
 
-def unit(page: np.ndarray) -> np.ndarray:
-    """A stored matte or face as float32: whole numbers are fractions of their largest value."""
-    if np.issubdtype(page.dtype, np.integer):
-        return page.astype(np.float32) / np.iinfo(page.dtype).max
-    return page.astype(np.float32)
-
-
 def to_page(image: np.ndarray, *, floating: bool = False) -> np.ndarray:
     """A display image or matte as a page: float16 for faces of a float plate, else uint16, rounded."""
     if floating:

@@ -5,29 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from understudy.media import stills
 from understudy.media.colour import quantise
-from understudy.media.delivery import Still
 from understudy.media.movies import encode as encode_movie
 from understudy.media.movies import suffix
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record
+from understudy.stages.finished import finished_files
 from understudy.stages.plates import plate_of
-
-
-def finished_files(records: list[Record]) -> tuple[Still, list[Path]]:
-    """The finished frames of a shot in order, each checked against its record, and their format."""
-    still = Still(*records[0].facts["stills"][0])
-    found: list[Path] = []
-    for record in records:
-        first, last = record.subject["frames"]
-        shot = record.subject["shot"]
-        found += [record.path(f"frames/{shot}.{frame:04d}{still.suffix}") for frame in range(first, last + 1)]
-    return still, found
 
 
 def encode(job: Job) -> Facts:

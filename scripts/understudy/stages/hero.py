@@ -1,4 +1,4 @@
-"""Stage `preview`: the few most telling frames of a shot, rendered before the rest."""
+"""Stage `hero`: the few most telling frames of a shot, rendered before the rest."""
 
 from __future__ import annotations
 

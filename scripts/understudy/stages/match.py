@@ -12,10 +12,10 @@ from understudy.comp.colour import to_cdl, to_cube
 from understudy.comp.match import Sample, fit
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
-from understudy.media.colour import to_display
+from understudy.media.colour import to_display, unit
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
-from understudy.stages.crops import Cut, opened, read_cuts, unit
+from understudy.stages.crops import Cut, opened, read_cuts
 from understudy.stages.plates import plate_of
 
 SAMPLES = 12

@@ -10,12 +10,12 @@ from understudy.comp.matte import layers
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media import crops
-from understudy.media.colour import to_display
+from understudy.media.colour import to_display, unit
 from understudy.media.roto import Roto
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, opened, read_cuts, to_page, unit
+from understudy.stages.crops import Cut, opened, read_cuts, to_page
 from understudy.stages.plates import plate_of
 
 

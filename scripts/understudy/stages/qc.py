@@ -16,7 +16,7 @@ from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.faces.tracks import Track
 from understudy.media import stills
-from understudy.media.colour import quantise, to_display
+from understudy.media.colour import quantise, to_display, unit
 from understudy.media.delivery import Still
 from understudy.media.plate import Plate
 from understudy.media.proxy import proxy
@@ -26,8 +26,8 @@ from understudy.qc.measures import frame as measure
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
-from understudy.stages.crops import opened, read_cuts, unit
-from understudy.stages.encode import finished_files
+from understudy.stages.crops import opened, read_cuts
+from understudy.stages.finished import finished_files
 from understudy.stages.plates import frames_of
 
 PROXY_SIDE = 960
