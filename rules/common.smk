@@ -79,6 +79,11 @@ def stored_shot(wildcards):
     return chunks_of("extract")(wildcards) if PLAN.movie(wildcards.shot) else []
 
 
+def delivered_stills(wildcards):
+    """The records of a shot's frames and mattes, where a delivery asks for any."""
+    return chunks_of("stills")(wildcards) if PLAN.stills(wildcards.shot) else []
+
+
 def talents_of_shot(wildcards):
     """The prepared pictures of every talent that a shot casts."""
     return [f"{SHOW.talent_folder}/{talent}/atlas.json" for talent in SHOW.talents_of(wildcards.shot)]
@@ -95,12 +100,8 @@ def urgency(wildcards):
 
 
 def every_shot(wildcards):
-    """The last records of every selected shot; the composites too, so that a dropped one is made anew."""
-    whole = [f"{SHOW.work}/{shot}/{stage}.json" for shot in SHOW.shots for stage in ("encode", "qc")]
-    chunks = [
-        f"{SHOW.work}/{shot}/composite/{chunk}.json" for shot in SHOW.shots for chunk in PLAN.chunks(shot)
-    ]
-    return whole + chunks
+    """The last records of every selected shot; those of its chunks too, so that a dropped one is made anew."""
+    return [f"{SHOW.work}/{shot}/{name}.json" for shot in SHOW.shots for name in PLAN.last(shot)]
 
 
 def page_and_verdict(wildcards):

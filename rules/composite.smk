@@ -1,4 +1,4 @@
-"""Composite: one fit of colour, texture and grain per shot, then the finished frames of every chunk."""
+"""Composite: one fit of colour, texture and grain per shot, then what is changed of the frames of every chunk."""
 
 
 rule match:
@@ -25,10 +25,9 @@ rule match:
 
 
 rule composite:
-    """Finish the frames of one chunk and write them, with their mattes, into the shot's results."""
+    """Finish the cast faces of one chunk: what is changed of its frames, as patches over the plate."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_chunk,
         crops="<work>/{shot}/align/{chunk}.json",
         tracks="<work>/{shot}/track.json",
         faces="<work>/{shot}/swap/{chunk}.json",

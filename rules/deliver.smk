@@ -1,11 +1,34 @@
-"""Deliver: movies, numbers and flags of a finished shot."""
+"""Deliver: frames, mattes, movies, numbers and flags of a finished shot."""
+
+
+rule stills:
+    """Write the finished frames of one chunk, and their mattes, into the shot's results."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=stored_chunk,
+        finished="<work>/{shot}/composite/{chunk}.json",
+    output:
+        "<work>/{shot}/stills/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/stills/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/stills/{chunk}.tsv"
+    priority: urgency
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        job=job("stills"),
+    script:
+        "../scripts/stills.py"
 
 
 rule encode:
     """Encode the movies of a shot and lay the shot's settings and fit beside them."""
     input:
         plate="<work>/{shot}/plate.json",
+        frames=stored_shot,
         finished=chunks_of("composite"),
+        stills=delivered_stills,
         fit="<work>/{shot}/match.json",
     output:
         "<work>/{shot}/encode.json",

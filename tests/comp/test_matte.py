@@ -34,7 +34,7 @@ def test_distance_does_not_depend_on_the_direction_of_the_outline() -> None:
 
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_depth_has_its_pixel_centres_at_a_half(step: int) -> None:
-    field = matte.depth(SQUARE, (60, 61), step)
+    field = matte.depth(SQUARE, (60, 61), step, 8)
     assert field.shape == (60, 61)
     assert field[30, 14] == pytest.approx(4.5, abs=0.02)
     assert field[5, 30] == pytest.approx(-4.5, abs=0.02)
@@ -46,7 +46,16 @@ def test_coarse_nodes_keep_a_round_outline_in_place() -> None:
     y, x = np.mgrid[:120, :120] + 0.5
     truth = 40 - np.hypot(x - 60, y - 60)
     near = np.abs(truth) < 12
-    assert np.abs(matte.depth(circle, (120, 120), 4) - truth)[near].max() < 0.08
+    assert np.abs(matte.depth(circle, (120, 120), 4, 12) - truth)[near].max() < 0.08
+
+
+def test_what_is_far_from_the_outline_is_told_apart_by_its_sign() -> None:
+    far = matte.depth(SQUARE * 10, (600, 610), 3, 12)
+    exact = matte.depth(SQUARE * 10, (600, 610), 3, 1000)
+    near = np.abs(exact) <= 12
+    assert np.array_equal(far[near], exact[near])
+    assert np.array_equal(far > 0, exact > 0)
+    assert np.abs(far[~near]).min() > 11
 
 
 def test_erosion_and_feather_are_distances() -> None:
@@ -65,7 +74,7 @@ def test_matte_follows_tenths_of_a_pixel_evenly() -> None:
     shape, sums, last = (190, 200), [], None
     for k in range(11):
         points = face(x=100 + 0.1 * k)
-        inside = matte.depth(matte.outline(points, brow_limit=True), shape, 3)
+        inside = matte.depth(matte.outline(points, brow_limit=True), shape, 3, 8)
         now = matte.edge(inside, 2.4, 5.4)
         if last is not None:
             step = now - last
@@ -79,7 +88,7 @@ def test_matte_follows_tenths_of_a_pixel_evenly() -> None:
 def test_brow_limit_takes_the_forehead_away_and_nothing_else() -> None:
     points = face()
     free, limited = (
-        matte.edge(matte.depth(matte.outline(points, brow_limit=flag), (190, 200), 3), 2.4, 5.4)
+        matte.edge(matte.depth(matte.outline(points, brow_limit=flag), (190, 200), 3, 8), 2.4, 5.4)
         for flag in (False, True)
     )
     eyes = points[LEFT_EYE, 1].mean()
@@ -107,7 +116,7 @@ def test_layers_are_combined_as_named() -> None:
     engine = np.full(shape, 0.5, np.float32)
     hold = np.zeros(shape, np.float32)
     hold[:, :100] = 1
-    found = matte.layers(points, shape, engine, plate, [("hold", hold)], MATTE)
+    found = matte.layers(points, shape, engine, lambda: plate, [("hold", hold)], MATTE)
     assert set(found) == {"face", "engine", "roto", "matte"}
     assert all(layer.dtype == np.float32 and layer.shape == shape for layer in found.values())
     assert found["matte"][:, :100].max() == 0
@@ -130,7 +139,7 @@ def test_a_foreign_colour_is_suspected_and_held_back() -> None:
     plate = np.full((*shape, 3), (0.7, 0.5, 0.4), np.float32) + noise((*shape, 3), 0.01)
     x, y = points[50, :2].astype(int)
     plate[y - 8 : y + 8, x - 8 : x + 8] = (0.1, 0.2, 0.8)
-    found = matte.layers(points, shape, None, plate, [], {**MATTE, "hold_back": 1.0})
+    found = matte.layers(points, shape, None, lambda: plate, [], {**MATTE, "hold_back": 1.0})
     assert found["occlusion"][y, x] > 0.6
     assert found["matte"][y, x] < 0.4 < 0.9 < found["face"][y, x]
     far = int(points[280, 0])
@@ -139,10 +148,10 @@ def test_a_foreign_colour_is_suspected_and_held_back() -> None:
 
 def test_sizes_are_relative_to_the_eyes_distance() -> None:
     small = matte.edge(
-        matte.depth(matte.outline(face(60, 100, 95), brow_limit=True), (190, 200), 3), 2.4, 5.4
+        matte.depth(matte.outline(face(60, 100, 95), brow_limit=True), (190, 200), 3, 8), 2.4, 5.4
     )
     big = matte.edge(
-        matte.depth(matte.outline(face(120, 200, 190), brow_limit=True), (380, 400), 6), 4.8, 10.8
+        matte.depth(matte.outline(face(120, 200, 190), brow_limit=True), (380, 400), 6, 16), 4.8, 10.8
     )
     assert iod(face(120)) == pytest.approx(2 * iod(face(60)))
     assert np.abs(big.reshape(190, 2, 200, 2).mean(axis=(1, 3)) - small).max() < 0.03

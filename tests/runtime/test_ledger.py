@@ -70,7 +70,7 @@ def test_the_lock_dies_with_its_holder(tmp_path, root):
 
 def test_code_of_a_stage_covers_what_it_imports_and_nothing_else():
     names = {str(path.relative_to(code.LIBRARY)) for path in code.modules_of("composite")}
-    assert {"stages/composite.py", "comp/match.py", "media/stills.py", "show/settings.py"} <= names
+    assert {"stages/composite.py", "comp/match.py", "media/patches.py", "show/settings.py"} <= names
     assert not any(name.startswith("runtime/") for name in names)
     assert "engines/mesh.py" not in names
     assert "engines/mesh.py" in {str(path.relative_to(code.LIBRARY)) for path in code.modules_of("swap")}

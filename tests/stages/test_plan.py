@@ -102,9 +102,9 @@ def test_every_job_is_json_and_names_its_models(make_plan: MakePlan):
 
 def test_only_results_leave_the_work_folder(make_plan: MakePlan):
     into = {stage: make_plan().job(stage, "mov")["into"] for stage in ORDER}
-    assert {stage for stage, folder in into.items() if folder} == {"composite", "encode", "qc"}
-    assert into["composite"] == into["encode"]
-    assert into["composite"].endswith("film/out/mov")
+    assert {stage for stage, folder in into.items() if folder} == {"stills", "encode", "qc"}
+    assert into["stills"] == into["encode"]
+    assert into["stills"].endswith("film/out/mov")
 
 
 def test_notes_and_priority_reach_no_stage_that_makes_a_picture(make_plan: MakePlan):
@@ -145,6 +145,12 @@ def test_the_composite_gets_the_finish_and_its_frame_ranges(make_plan: MakePlan)
     settings = make_plan(looks={"shots": {"mov": {"ranges": ranges}}}).job("composite", "mov")["settings"]
     assert {"light", "texture", "grain", "opacity"} <= settings.keys()
     assert settings["ranges"] == [{"frames": [[3, 5]], "set": {"opacity": 0.5}}]
+    assert "deliveries" not in settings
+
+
+def test_a_delivery_changes_what_is_written_and_nothing_above(make_plan: MakePlan):
+    settings = make_plan().job("stills", "mov")["settings"]
+    assert list(settings) == ["deliveries"]
     assert list(settings["deliveries"]) == ["review"]
     assert "movies" not in settings["deliveries"]["review"]
 

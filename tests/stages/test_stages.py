@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from understudy.errors import DeliverableError, PlateError
 from understudy.faces.tracks import Track
-from understudy.media import stills
+from understudy.media import crops, stills
 from understudy.media.colour import unit
+from understudy.media.frames import Frames
 from understudy.media.plate import Plate
 from understudy.runtime.records import Record, Task, fulfil, read_record
 from understudy.show.plan import Stamp, current
@@ -20,12 +22,13 @@ from understudy.stages.align import STEP, box_of, cuts_of
 from understudy.stages.composite import seed_of
 from understudy.stages.crops import Cut, read_cuts, write_cuts
 from understudy.stages.encode import sweep
-from understudy.stages.finished import finished_files
+from understudy.stages.finished import finished
 from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
 from understudy.stages.verdict import verdict
 
 SIZE = (200, 100)
+MakePlate = Callable[..., Plate]
 
 
 def track(name: str, first: int, count: int, x: float = 90.0) -> Track:
@@ -84,10 +87,10 @@ def test_chunks_cut_the_same_boxes():
 def task(folder: Path, first: int, last: int, **changes: Any) -> Task:
     subject = {"shot": "a", "frames": [first, last]}
     record = folder / "work" / f"{first}.json"
-    return Task("composite", record, subject, changes, "code", {}, folder / "out")
+    return Task("stills", record, subject, changes, "code", {}, folder / "out")
 
 
-def finished(
+def written(
     folder: Path, first: int, last: int, kinds: tuple[str, ...] = ("tiff",), matte: bool = True
 ) -> Record:
     """Write a chunk of finished frames and its record."""
@@ -103,7 +106,7 @@ def finished(
             if matte:
                 (scratch / "matte").mkdir(exist_ok=True)
                 stills.write(scratch / "matte" / f"a.{frame:04d}.tif", image, kind="tiff", depth=8)
-        return {"stills": [[kind, 8] for kind in kinds]}
+        return {}
 
     return fulfil(task(folder, first, last, kinds=list(kinds), matte=matte), work)[0]
 
@@ -125,31 +128,57 @@ def test_unit_scales_whole_numbers_only():
     assert unit(np.array([0.5, 3.0], np.float16)).tolist() == [0.5, 3.0]
 
 
-def test_finished_files_are_in_order_and_checked(tmp_path: Path):
-    records = [finished(tmp_path, 9, 10), finished(tmp_path, 11, 12)]
-    still, files = finished_files(records)
-    assert (still.kind, still.depth) == ("tiff", 8)
-    assert [path.name for path in files] == ["a.0009.tif", "a.0010.tif", "a.0011.tif", "a.0012.tif"]
-    files[2].write_bytes(files[2].read_bytes()[:-1])
-    with pytest.raises(DeliverableError, match=r"a\.0011\.tif is missing or damaged") as refused:
-        finished_files(records)
+def test_a_finished_frame_is_the_plates_own_where_nothing_was_changed(tmp_path: Path, make_plate: MakePlate):
+    plate = make_plate(first=1, last=3, path=str(tmp_path / "a.%04d.png"))
+    rng = np.random.Generator(np.random.PCG64(4))
+    images = {frame: rng.integers(0, 256, (30, 40, 3)).astype(np.uint8) for frame in (1, 2, 3)}
+    for frame, image in images.items():
+        stills.write(plate.frame_path(frame), image, kind="png", depth=8)
+    weight = np.zeros((10, 12), np.uint16)
+    weight[2:5, 3:9] = 20000
+    pixels = np.full((10, 12, 3), 77, np.uint8)
+
+    def work(folder: Path) -> dict[str, Any]:
+        crops.write(folder / "patches.tif", [pixels])
+        crops.write(folder / "weights.tif", [weight])
+        write_cuts(folder, [Cut(0, 2, "t01", 1, (20, 15, 32, 25))])
+        return {}
+
+    record, _ = fulfil(task(tmp_path, 1, 3), work)
+    with finished(Frames(plate), [record]) as made:
+        assert np.array_equal(made.read(1), images[1])
+        assert not made.matte(1).any()
+        changed = made.matte(2) > 0
+        assert changed.sum() == 18
+        assert (made.read(2)[changed] == 77).all()
+        assert np.array_equal(made.read(2)[~changed], images[2][~changed])
+        assert np.array_equal(made.coded(2), made.read(2))
+    record.path("patches.tif").write_bytes(b"")
+    with pytest.raises(DeliverableError, match=r"patches\.tif is missing or damaged") as refused:
+        finished(Frames(plate), [record]).__enter__()
     assert "snakemake verify" in refused.value.fix
 
 
 def test_what_an_earlier_range_or_format_left_is_swept(tmp_path: Path):
-    finished(tmp_path, 1, 3, ("png",))
-    finished(tmp_path, 9, 10, ("png", "tiff"))
-    record = finished(tmp_path, 9, 10)
+    written(tmp_path, 1, 3, ("png",))
+    written(tmp_path, 9, 10, ("png", "tiff"))
+    record = written(tmp_path, 9, 10)
     (tmp_path / "out" / "frames" / "notes.txt").write_text("a person's own")
-    sweep([record])
+    sweep(tmp_path / "out", [record])
     assert names(tmp_path / "out") == [
         "frames/a.0009.tif", "frames/a.0010.tif", "frames/notes.txt", "matte/a.0009.tif", "matte/a.0010.tif",
     ]  # fmt: skip
 
 
+def test_a_shot_that_is_delivered_as_a_movie_alone_keeps_no_frames(tmp_path: Path):
+    written(tmp_path, 1, 2)
+    sweep(tmp_path / "out", [])
+    assert names(tmp_path / "out") == []
+
+
 def test_mattes_no_longer_delivered_are_swept(tmp_path: Path):
-    finished(tmp_path, 1, 2)
-    sweep([finished(tmp_path, 1, 2, matte=False)])
+    written(tmp_path, 1, 2)
+    sweep(tmp_path / "out", [written(tmp_path, 1, 2, matte=False)])
     assert names(tmp_path / "out") == ["frames/a.0001.tif", "frames/a.0002.tif"]
 
 

@@ -171,7 +171,7 @@ def add_sequence(show: TestShow, shot: str, count: int, size: tuple[int, int], c
 def make_movie_show(
     folder: Path, size: tuple[int, int], count: int, store: Path | None = None, distinct: int = 60
 ) -> TestShow:
-    """One shot from one movie, its face .28 of the height across: what the cost benchmark renders.
+    """One shot from one movie to one movie, its face .28 of the height across: what the cost benchmark renders.
 
     Drawing a large frame takes longer than all that is measured, so ``distinct`` frames play there and back.
     """
@@ -186,7 +186,8 @@ def make_movie_show(
     there_and_back = cycle([*range(distinct), *range(distinct - 2, 0, -1)])
     frames = (drawn[index] / np.float32(255) for index in islice(there_and_back, count))
     make_plates.write_movie(path, frames, size, count / plates.RATE)
-    show.rows.append(f"sh010\t{path}\t\t\tastronaut\t\treview\t\t")
+    show.config["deliveries"] = {"movie": {"matte": False, "movies": REVIEW["movies"]}}
+    show.rows.append(f"sh010\t{path}\t\t\tastronaut\t\tmovie\t\t")
     show.write()
     return show
 

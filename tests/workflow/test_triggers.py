@@ -9,7 +9,7 @@ import yaml
 from shows import LOOKS, TestShow
 
 ALWAYS = {"all", "review", "verdict"}
-BELOW_COMPOSITE = {"composite", "encode", "qc"} | ALWAYS
+BELOW_COMPOSITE = {"composite", "stills", "encode", "qc"} | ALWAYS
 
 
 @pytest.fixture

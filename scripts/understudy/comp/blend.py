@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.pyramid import collapse, gaussian_pyramid, laplacian_pyramid
-from understudy.comp.resample import Image
+from understudy.comp.resample import Image, weighted
 from understudy.errors import ConfigError
 
 SUPPORT: Final = 0.15
@@ -28,14 +28,13 @@ def support(matte: Image) -> Image:
 
 def spread(values: Image, weight: Image, levels: int) -> Image:
     """Fill values [h, w, 3] in smoothly where ``weight`` [h, w] is 0 (pull-push, Gortler et al. 1996)."""
-    sums = gaussian_pyramid(values * weight[..., None], levels)
+    sums = gaussian_pyramid(weighted(values, weight), levels)
     weights = gaussian_pyramid(weight, levels)
     filled: Image = np.divide(sums[-1], np.maximum(weights[-1], 1e-6)[..., None], dtype=np.float32)
     for total, known in zip(reversed(sums[:-1]), reversed(weights[:-1]), strict=True):
         wide = cv2.pyrUp(filled, dstsize=(known.shape[1], known.shape[0]))
         # A pixel that is partly known is its known part; the rest comes from the coarser level.
-        sure = np.minimum(known, 1)[..., None]
-        filled = total + (1 - sure) * wide
+        filled = total + weighted(wide, 1 - np.minimum(known, 1))
     return filled
 
 
@@ -55,7 +54,7 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
     difference = spread(face - plate, trusted, levels + 1)
     bands = laplacian_pyramid(difference, levels)
     weights = gaussian_pyramid(matte, levels)
-    blended = collapse([band * weight[..., None] for band, weight in zip(bands, weights, strict=True)])
+    blended = collapse([weighted(band, weight) for band, weight in zip(bands, weights, strict=True)])
     return plate + blended, trusted
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image, gaussian
+from understudy.comp.resample import Image, gaussian, weighted
 from understudy.comp.texture import luma
 
 F64 = NDArray[np.float64]
@@ -71,15 +71,18 @@ def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
 
     Returns [2 LAG + 1, 2 LAG + 1, c].
     """
-    shape = [cv2.getOptimalDFTSize(n + LAG) for n in known.shape]
+    rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    shape = [cv2.getOptimalDFTSize(n + LAG) for n in known[box].shape]
 
-    def products(values: NDArray[Any]) -> F64:
+    def products(values: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         return np.fft.irfft2(np.abs(np.fft.rfft2(values, shape, axes=(0, 1))) ** 2, shape, axes=(0, 1))
 
     lags = np.arange(-LAG, LAG + 1)
     grid = np.ix_(lags, lags)
-    sums, pairs = products(noise * known[..., None])[grid], products(known.astype(np.float64))[grid]
-    return sums / np.maximum(pairs, 1)[..., None]
+    there = known[box].astype(np.float32)
+    sums, pairs = products(weighted(noise[box].astype(np.float32), there))[grid], products(there)[grid]
+    return sums.astype(np.float64) / np.maximum(pairs, 1)[..., None]
 
 
 def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
@@ -133,8 +136,10 @@ def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> I
     random = np.random.Generator(np.random.PCG64(seed))
     parts = []
     for covariance in model["covariance"]:
-        white = np.fft.rfft2(random.standard_normal((TILE, TILE), np.float32))
-        shaped = white * kernel(np.asarray(covariance, np.float64).tobytes(), TILE)
+        # White noise is white in its spectrum too, and drawn there costs no transform.
+        white = random.standard_normal((TILE, TILE // 2 + 1, 2), np.float32).view(np.complex64)[..., 0]
+        white[:, [0, -1]] *= np.float32(np.sqrt(2))
+        shaped = white * (np.float32(TILE / np.sqrt(2)) * kernel(np.asarray(covariance, np.float64).tobytes(), TILE))
         parts.append(np.fft.irfft2(shaped, (TILE, TILE)).astype(np.float32))
     tile = cv2.transform(cv2.merge(parts), np.asarray(model["mix"], np.float32))
     oy, ox = random.integers(0, TILE, 2)
@@ -177,4 +182,4 @@ def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, se
     wanted = sigma_at(model, luma(image)) ** 2
     lacking = wanted * (1 - (1 - matte) ** 2) - np.float32(own * own) * matte * matte
     strength = np.sqrt(np.maximum(lacking, 0), dtype=np.float32)
-    return np.asarray(image + strength[..., None] * synthesise(model, matte.shape, seed), np.float32)
+    return image + weighted(synthesise(model, matte.shape, seed), strength)

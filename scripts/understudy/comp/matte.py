@@ -6,7 +6,7 @@ in inter-ocular distances (IOD), so that they mean the same on every plate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import cv2
@@ -40,6 +40,7 @@ ABOVE_BROWS: Final = (
 """Points of the oval's top, each with the point of the brows (or the middle of two) that lies below it."""
 BROW_ROOM: Final = 0.25
 """How far above the brows a limited matte ends, before erosion, in IOD."""
+FOURTH: Final = 4
 NODES: Final = 20
 """Nodes of the distance field per IOD: a contour of radius 1 IOD is then within .0003 IOD of its place."""
 
@@ -80,19 +81,26 @@ def distance(polygon: F64, at: F64) -> Image:
     return np.where(crossings % 2 == 1, np.sqrt(near), -np.sqrt(near))
 
 
-def depth(polygon: F64, shape: tuple[int, int], step: int) -> Image:
+def depth(polygon: F64, shape: tuple[int, int], step: int, reach: float) -> Image:
     """`distance` at every pixel centre of a crop [h, w].
 
     Exact on nodes ``step`` pixels apart, linear between them (distance is all but linear near a smooth outline): no
-    rasterised edge is involved, so the matte moves by fractions of a pixel when the points do.
+    rasterised edge is involved, so the matte moves by fractions of a pixel when the points do. More than ``reach``
+    pixels away from the outline no more is promised than that.
     """
     h, w = shape
     step = max(1, step)
     # Margin, so that no pixel lies outside the outermost nodes.
     rows, columns = -(-h // step) + 4, -(-w // step) + 4
+    # Every fourth node tells which of those around it are near; distance grows by a pixel a pixel at the most.
+    rows, columns = -(-rows // FOURTH) * FOURTH, -(-columns // FOURTH) * FOURTH
     x, y = (np.arange(columns) - 1.5) * step, (np.arange(rows) - 1.5) * step
-    at = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    coarse = distance(polygon, at).reshape(rows, columns)
+    at = np.stack(np.meshgrid(x, y), axis=-1)
+    middle = at[FOURTH // 2 :: FOURTH, FOURTH // 2 :: FOURTH]
+    rough = distance(polygon, middle.reshape(-1, 2)).reshape(middle.shape[:2])
+    coarse = np.kron(rough, np.ones((FOURTH, FOURTH), np.float32))
+    near = np.abs(coarse) <= reach + (FOURTH + 1) * step * np.sqrt(2)
+    coarse[near] = distance(polygon, at[near])
     fine = cv2.resize(coarse, (columns * step, rows * step), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(fine[2 * step : 2 * step + h, 2 * step : 2 * step + w])
 
@@ -149,7 +157,7 @@ def layers(
     points: NDArray[np.floating],
     shape: tuple[int, int],
     engine: Image | None,
-    plate: Image,
+    plate: Callable[[], Image],
     roto: Sequence[tuple[str, Image]],
     settings: Mapping[str, Any],
 ) -> dict[str, Image]:
@@ -160,7 +168,7 @@ def layers(
     engine:
         The engine's own matte (what it can show; holes for eyes and mouth), or None.
     plate:
-        Display crop [h, w, 3].
+        Gives the display crop [h, w, 3]; asked only where something is held back.
     roto:
         Imported mattes in the order they are applied: (mode, [h, w]). See `roto_over`.
     settings:
@@ -172,13 +180,14 @@ def layers(
     maximum), and ``matte``, what they make together.
     """
     unit = iod(points)
-    inside = depth(outline(points, brow_limit=settings["brow_limit"]), shape, round(unit / NODES))
-    found = {"face": edge(inside, settings["erode"] * unit, settings["feather"] * unit)}
+    erode, feather = settings["erode"] * unit, settings["feather"] * unit
+    shaped = outline(points, brow_limit=settings["brow_limit"])
+    found = {"face": edge(depth(shaped, shape, round(unit / NODES), erode + max(feather, 1)), erode, feather)}
     found["engine"] = np.ones(shape, np.float32) if engine is None else engine
     matte = found["face"] * found["engine"]
     if settings["hold_back"]:
         coarse = max(1, round(unit / COARSE))
-        found["occlusion"] = suspicion(plate, skin(points, shape, coarse), coarse, unit) * found["face"]
+        found["occlusion"] = suspicion(plate(), skin(points, shape, coarse), coarse, unit) * found["face"]
         matte *= 1 - np.float32(settings["hold_back"]) * found["occlusion"]
     for mode, image in roto:
         matte = roto_over(matte, mode, image.astype(np.float32, copy=False))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import put
+
 Image = NDArray[np.float32]
 Convert = Callable[[Image], NDArray]
 
@@ -58,5 +60,5 @@ def paste(
     light = to_linear(was[mixed])
     value = now.copy()
     value[mixed] = from_linear(light + part[mixed][:, None] * (to_linear(now[mixed]) - light))
-    out[box] = np.where(touched[box][..., None], encode(value), plate[box])
+    put(out[box], encode(value), touched[box])
     return out

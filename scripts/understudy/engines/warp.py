@@ -262,7 +262,7 @@ def polygon(points: F64, shape: tuple[int, int], soft: float) -> F32:
     Made from distances and not from a drawing, so it moves by fractions of a pixel when its points do.
     """
     reach = 1.5 * max(soft, 1 / 3)
-    return edge(depth(points, shape, max(round(2 * soft), 1)), -reach, 2 * reach)
+    return edge(depth(points, shape, max(round(2 * soft), 1), reach), -reach, 2 * reach)
 
 
 def bounds(points: F64, shape: tuple[int, ...], pad: int) -> tuple[int, int, int, int] | None:

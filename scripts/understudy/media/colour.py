@@ -68,5 +68,5 @@ def quantise(array: np.ndarray, dtype: str | np.dtype) -> np.ndarray:
 def unit(page: np.ndarray) -> np.ndarray:
     """Any stored picture as float32: whole numbers are fractions of their largest value."""
     if np.issubdtype(page.dtype, np.integer):
-        return page.astype(np.float32) / np.iinfo(page.dtype).max
+        return np.divide(page, np.float32(np.iinfo(page.dtype).max), dtype=np.float32)
     return page.astype(np.float32)

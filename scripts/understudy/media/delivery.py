@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from understudy.media import stills
-from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
+from understudy.media.colour import quantise, to_display, to_linear
 from understudy.media.plate import Plate
 
 
@@ -46,40 +46,27 @@ class Still:
         display = to_display(image, plate)
         return quantise(to_linear(display) if self.kind == "exr" else display, self.dtype)
 
-    def display(self, array: np.ndarray, plate: Plate) -> np.ndarray:
-        """What a file of this format holds, as display float32."""
-        if self.same_as(plate):
-            return to_display(array, plate)
-        if self.kind == "exr":
-            return from_linear(array.astype(np.float32))
-        return unit(array)
+
+def stills_of(deliveries: Mapping[str, Mapping[str, Any]], plate: Plate) -> list[Still]:
+    """The still formats that a shot's deliveries ask for, each once."""
+    found: list[Still] = []
+    for _, delivery in sorted(deliveries.items()):
+        frames = delivery["frames"]
+        if not frames:
+            continue
+        kind, depth = frames["format"], frames["depth"]
+        still = Still(kind, depth) if depth else native(kind, plate)
+        if still not in found:
+            found.append(still)
+    return found
 
 
-def native(kind: str | None, plate: Plate) -> Still:
-    """The format (or, for None, also the kind) that keeps the plate's own depth."""
+def native(kind: str, plate: Plate) -> Still:
+    """The format that keeps the plate's own depth."""
     floating = plate.dtype.startswith("float")
     bits = np.dtype(plate.dtype).itemsize * 8
-    if kind is None:
-        return Still("exr", bits) if floating else Still("tiff", bits)
     if kind == "dpx":
         return Still("dpx", 10 if plate.depth <= 10 else 16)
     if kind == "exr":
         return Still("exr", 32 if plate.dtype == "float32" else 16)
     return Still(kind, min(bits, 16) if not floating else 16)
-
-
-def stills_of(deliveries: Mapping[str, Mapping[str, Any]], plate: Plate) -> list[Still]:
-    """The still formats that a shot's deliveries ask for, the one that movies and QC read first.
-
-    A delivery without frames of its own still has its movies made from finished frames, which are then in the plate's
-    own type.
-    """
-    found: list[Still] = []
-    for _, delivery in sorted(deliveries.items()):
-        frames = delivery["frames"]
-        depth = frames["depth"] if frames else None
-        kind = frames["format"] if frames else None
-        still = Still(kind, depth) if kind and depth else native(kind, plate)
-        if still not in found:
-            found.append(still)
-    return sorted(found, key=lambda still: (not still.same_as(plate), -still.depth))

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 
 from understudy.errors import PlateError
-from understudy.media import movie
+from understudy.media import movie, yuv
 from understudy.media.plate import Plate
 
 Progress = Callable[[int], None]
@@ -22,13 +22,18 @@ Progress = Callable[[int], None]
 def extract(plate: Plate, first: int, last: int, folder: Path, progress: Progress | None = None) -> None:
     """Write frames first..last of a movie into `folder`, one uncompressed TIFF each (``0000001.tif``).
 
-    They are in the plate's dtype. The pixels do not depend on the range. Raises PlateError where a frame cannot be had.
+    A Y'CbCr movie is stored as it is coded, its planes on one gray sheet (`yuv.to_sheet`): half the bytes, and a movie
+    made of it keeps the codes that nobody touched. Others are stored as RGB in the plate's dtype. The pixels do not
+    depend on the range. Raises PlateError where a frame cannot be had.
     """
-    for number, image in decode(plate, first, last):
+    for number, frame in _frames(plate, first, last):
         path = folder / f"{number:07d}.tif"
+        coded = movie.codes(frame, *plate.coding)
+        image = movie.pixels(frame, *plate.coding) if coded is None else yuv.to_sheet(coded)
+        form = "rgb" if image.ndim == 3 else "minisblack"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            tifffile.imwrite(path, image, photometric="rgb", software=False, metadata=None)
+            tifffile.imwrite(path, image, photometric=form, software=False, metadata=None)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise PlateError(
@@ -42,17 +47,22 @@ def extract(plate: Plate, first: int, last: int, folder: Path, progress: Progres
 
 def decode(plate: Plate, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (number, RGB [h, w, 3]) for frames first..last of a movie, each once, in order."""
+    for number, frame in _frames(plate, first, last):
+        yield number, movie.pixels(frame, *plate.coding)
+
+
+def _frames(plate: Plate, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield (number, decoded frame) for frames first..last, each once, in order."""
     if not plate.first <= first <= last <= plate.last:
         raise PlateError(
             f"frames {first}-{last} are not inside the plate ({plate.first}-{plate.last})", where=plate.path
         )
-    matrix, full = plate.colour["matrix"], plate.colour["range"] == "pc"
     expected = first
     try:
         for number, frame in _from(plate, first):
             if number != expected:
                 break
-            yield number, movie.pixels(frame, matrix, full)
+            yield number, frame
             if number == last:
                 return
             expected += 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from understudy.errors import PlateError
-from understudy.media import stills, timecode
+from understudy.media import stills, timecode, yuv
 from understudy.media.plate import Plate
 
 
@@ -44,13 +44,28 @@ class Frames:
 
     def read(self, frame: int) -> np.ndarray:
         """Return [h, w, channels] in the plate's dtype. Raises PlateError, also where it is not the plate's shape."""
-        path = self.path(frame)
-        image = stills.read(path) if self.plate.kind == "sequence" else stills.read_back(path)
+        if self.plate.kind == "sequence":
+            return self._checked(frame, stills.read(self.path(frame)))
+        stored = self.stored(frame)
+        return stored.rgb() if isinstance(stored, yuv.Codes) else stored
+
+    def stored(self, frame: int) -> np.ndarray | yuv.Codes:
+        """Return a frame as it is kept: a Y'CbCr movie's as coded, any other as `read` does. Raises PlateError."""
+        if self.plate.kind == "sequence":
+            return self.read(frame)
+        sheet = stills.read_stored(self.path(frame))
+        if sheet.ndim == 3:
+            return self._checked(frame, sheet)
+        matrix, full = self.plate.coding
+        size = self.plate.width, self.plate.height
+        return yuv.from_sheet(sheet, size, depth=self.plate.depth, matrix=matrix, full=full)
+
+    def _checked(self, frame: int, image: np.ndarray) -> np.ndarray:
         wanted = (self.plate.height, self.plate.width, self.plate.channels)
         if image.shape != wanted or image.dtype != self.plate.dtype:
             raise PlateError(
                 f"frame {frame} is {image.dtype} {image.shape}, the plate is {self.plate.dtype} {wanted}",
-                where=str(path),
+                where=str(self.path(frame)),
                 fix="the plate has changed: run the same command again, so that it is looked at anew",
             )
         return image

@@ -143,6 +143,15 @@ def layout(name: str) -> tuple[str, int, bool] | None:
     return None
 
 
+def codes(frame: av.VideoFrame, matrix: str, full: bool) -> yuv.Codes | None:
+    """Return the planes of a decoded Y'CbCr frame, views without row padding; None for RGB and gray formats."""
+    found = layout(frame.format.name)
+    if found is None or found[0] != "yuv":
+        return None
+    y, cb, cr = (plane(frame, index, found[1]) for index in range(3))
+    return yuv.Codes(y, cb, cr, found[1], matrix, full)
+
+
 def pixels(frame: av.VideoFrame, matrix: str, full: bool) -> np.ndarray:
     """Return a decoded frame as RGB [h, w, 3], uint8, or uint16 scaled to 65535 for deeper formats, without alpha.
 
@@ -152,9 +161,9 @@ def pixels(frame: av.VideoFrame, matrix: str, full: bool) -> np.ndarray:
     if found is None:
         raise ValueError(f"pixel format {frame.format.name}")
     family, depth, _ = found
-    if family == "yuv":
-        y, cb, cr = (plane(frame, index, depth) for index in range(3))
-        return yuv.to_rgb(y, cb, cr, depth=depth, matrix=matrix, full=full)
+    coded = codes(frame, matrix, full)
+    if coded is not None:
+        return coded.rgb()
     if family == "gray":
         y = plane(frame, 0, depth)
         neutral = np.full(y.shape, 1 << (depth - 1), y.dtype)

@@ -57,7 +57,7 @@ def suffix(codec: Mapping[str, Any], plate: Plate) -> str:
 
 def encode(
     path: Path,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[np.ndarray | yuv.Codes],
     plate: Plate,
     first: int,
     last: int,
@@ -65,6 +65,8 @@ def encode(
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write frames first..last as a movie: [h, w, 3|4], uint8 or uint16 display, or floats in the plate's space.
+
+    They may come as codes: of the movie's own depth, subsampling and tags, these go in without a way through RGB.
 
     `codec` is {"codec": "h264", "crf": 10, "preset": "veryfast"} (8-bit 4:2:0), {"codec": "prores_422_hq"}
     (10-bit 4:2:2) or {"codec": "prores_4444"} (10-bit 4:4:4). Tags, timecode and pixel aspect are the
@@ -138,7 +140,7 @@ def _size(plate: Plate, form: _Form) -> tuple[int, int]:
 
 def _write(
     path: Path,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[np.ndarray | yuv.Codes],
     plate: Plate,
     form: _Form,
     tags: Mapping[str, str],
@@ -217,8 +219,29 @@ class _Copies:
 
 
 def _frame(
-    image: np.ndarray, plate: Plate, form: _Form, tags: Mapping[str, str], size: tuple[int, int]
+    image: np.ndarray | yuv.Codes, plate: Plate, form: _Form, tags: Mapping[str, str], size: tuple[int, int]
 ) -> av.VideoFrame:
+    planes = _planes(image, plate, form, tags, size)
+    frame = av.VideoFrame(*size, form.pixels)
+    for part, values in zip(frame.planes, planes, strict=True):
+        rows = np.frombuffer(part, values.dtype).reshape(-1, part.line_size // values.itemsize)
+        rows[: values.shape[0], : values.shape[1]] = values
+    frame.color_range = _CODES["range"][tags["range"]]
+    frame.colorspace = _CODES["matrix"][tags["matrix"]]
+    frame.color_primaries = _CODES["primaries"][tags["primaries"]]
+    frame.color_trc = _CODES["transfer"][tags["transfer"]]
+    return frame
+
+
+def _planes(
+    image: np.ndarray | yuv.Codes, plate: Plate, form: _Form, tags: Mapping[str, str], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    matrix, full = tags["matrix"], tags["range"] == "pc"
+    if isinstance(image, yuv.Codes):
+        own = (image.depth, image.subsampling, image.matrix, image.full)
+        if own == (form.depth, form.subsampling, matrix, full) and size == (plate.width, plate.height):
+            return image.y, image.cb, image.cr
+        image = image.rgb()
     if image.shape[:2] != (plate.height, plate.width):
         raise DeliverableError(
             f"a frame is {image.shape[1]} x {image.shape[0]}, the plate is {plate.width} x {plate.height}",
@@ -229,18 +252,7 @@ def _frame(
         rgb = colour.quantise(colour.to_display(rgb, plate), "uint16")
     if (plate.width, plate.height) != size:
         rgb = np.pad(rgb, ((0, size[1] - plate.height), (0, size[0] - plate.width), (0, 0)), mode="edge")
-    planes = yuv.from_rgb(
-        rgb, depth=form.depth, matrix=tags["matrix"], full=tags["range"] == "pc", subsampling=form.subsampling
-    )
-    frame = av.VideoFrame(*size, form.pixels)
-    for part, values in zip(frame.planes, planes, strict=True):
-        rows = np.frombuffer(part, values.dtype).reshape(-1, part.line_size // values.itemsize)
-        rows[: values.shape[0], : values.shape[1]] = values
-    frame.color_range = _CODES["range"][tags["range"]]
-    frame.colorspace = _CODES["matrix"][tags["matrix"]]
-    frame.color_primaries = _CODES["primaries"][tags["primaries"]]
-    frame.color_trc = _CODES["transfer"][tags["transfer"]]
-    return frame
+    return yuv.from_rgb(rgb, depth=form.depth, matrix=matrix, full=full, subsampling=form.subsampling)
 
 
 def _audio(plate: Plate, first: int, last: int) -> list[_Track]:

@@ -74,6 +74,11 @@ class Plate:
     def __hash__(self) -> int:
         return hash((self.path, self.identity))
 
+    @property
+    def coding(self) -> tuple[str, bool]:
+        """Matrix of a movie's codes, and whether they use the full range."""
+        return self.colour["matrix"], self.colour["range"] == "pc"
+
     def frame_path(self, frame: int) -> Path:
         """Return the file of one frame of a sequence."""
         return Path(self.path % frame)

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from functools import cache
 
+import cv2
 import numpy as np
 
 from understudy.media.colour import to_display
 from understudy.media.plate import Plate
+from understudy.media.yuv import Codes
 
 
-def proxy(array: np.ndarray, plate: Plate) -> np.ndarray:
-    """A frame or crop in the plate's type as uint8 display RGB of the same size (alpha dropped).
+def proxy(stored: np.ndarray | Codes, plate: Plate, longest: int | None = None) -> np.ndarray:
+    """A frame or crop as uint8 display RGB (alpha dropped), of the same size or with its longest side limited.
 
     Float plates go through a table over all 65,536 half floats: exact for half plates, and for float ones the error of
     rounding to half is far below an 8-bit step.
     """
+    if isinstance(stored, Codes):
+        return stored.look(_within(stored.y.shape, longest))
+    return shrunk(_eight_bit(stored, plate), longest)
+
+
+def shrunk(image: np.ndarray, longest: int | None) -> np.ndarray:
+    """A picture or matte whose longest side is limited."""
+    size = _within(image.shape, longest)
+    return image if size == image.shape[1::-1] else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _within(shape: tuple[int, ...], longest: int | None) -> tuple[int, int]:
+    """Width and height of a picture [h, w, ...] whose longest side is limited."""
+    scale = min(1.0, longest / max(shape[:2])) if longest else 1.0
+    return round(shape[1] * scale), round(shape[0] * scale)
+
+
+def _eight_bit(array: np.ndarray, plate: Plate) -> np.ndarray:
     rgb = array[..., :3]
     if rgb.dtype == np.uint8:
         return rgb

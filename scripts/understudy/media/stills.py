@@ -95,15 +95,20 @@ def read_back(path: Path) -> np.ndarray:
     """Return a picture that `write` made, as `read` does: TIFF at a tenth of the cost. Raises PlateError."""
     if path.suffix != suffix("tiff"):
         return read(path)
+    pixels = read_stored(path)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+
+def read_stored(path: Path) -> np.ndarray:
+    """Return a TIFF of ours as it was written, [h, w] or [h, w, 3|4]. Raises PlateError."""
     try:
-        pixels = tifffile.imread(path, maxworkers=1)
+        return tifffile.imread(path, maxworkers=1)
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
         raise PlateError(
             f"the image cannot be read ({error})",
             where=str(path),
             fix="delete it and run the same command again",
         ) from error
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def read_spec(path: Path) -> OpenImageIO.ImageSpec:

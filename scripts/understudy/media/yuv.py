@@ -8,8 +8,13 @@ tagged, and its 16-bit scale ends below 65535.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
+
+from understudy.media.patches import Box, Patch, lay, lay_weight
 
 LUMA = {
     "bt709": (0.2126, 0.0722),
@@ -20,6 +25,142 @@ LUMA = {
     "bt2020nc": (0.2627, 0.0593),
 }
 """Matrix name as ffmpeg says it -> weights of red and blue in luma."""
+
+
+_REACH = 2
+"""Pixels around a box that its chroma depends on, in either direction of the conversion."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A Y'CbCr picture as it is coded.
+
+    Attributes
+    ----------
+    y, cb, cr:
+        Planes [h, w] and [h, w], [h, ceil(w/2)] or [ceil(h/2), ceil(w/2)]; uint8 for depth 8, else uint16.
+    depth:
+        Bits of a code, 8 to 16.
+    matrix, full:
+        Name of the matrix (see `LUMA`), and whether the codes use the full range.
+    """
+
+    y: np.ndarray
+    cb: np.ndarray
+    cr: np.ndarray
+    depth: int
+    matrix: str
+    full: bool
+
+    @property
+    def subsampling(self) -> str:
+        """420, 422 or 444."""
+        (height, width), (rows, columns) = self.y.shape, self.cb.shape
+        return "444" if columns == width else "422" if rows == height else "420"
+
+    def rgb(self, box: Box | None = None) -> np.ndarray:
+        """The picture, or a box of it, as RGB (see `to_rgb`).
+
+        A box of more than 8 bits may be one 65,535th away from the same place of the whole: OpenCV rounds the last
+        pixels of a row in another way.
+        """
+        if box is None:
+            return to_rgb(self.y, self.cb, self.cr, depth=self.depth, matrix=self.matrix, full=self.full)
+        x0, y0, x1, y1 = box
+        left, top, right, bottom = self._even(box)
+        part = self._part((left, top, right, bottom)).rgb()
+        return np.ascontiguousarray(part[y0 - top : y1 - top, x0 - left : x1 - left])
+
+    def look(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """The picture as eyes and detectors see it, at a fraction of the cost of `rgb`: uint8, off by a code or two.
+
+        Chroma is repeated, not interpolated. ``size`` (width, height) shrinks it.
+        """
+        size = size or (self.y.shape[1], self.y.shape[0])
+        planes = [self.y, self.cb, self.cr]
+        if self.depth > 8:
+            planes = [cv2.convertScaleAbs(plane, alpha=2.0 ** (8 - self.depth)) for plane in planes]
+        sized = [
+            plane
+            if plane.shape == size[::-1]
+            else cv2.resize(
+                plane, size, interpolation=cv2.INTER_AREA if plane.shape[1] > size[0] else cv2.INTER_NEAREST
+            )
+            for plane in planes
+        ]
+        return cv2.transform(cv2.merge(sized), _to_rgb_matrix(8, self.matrix, self.full, 1, 255))
+
+    def patched(self, patches: Sequence[Patch]) -> Codes:
+        """The picture with boxes of RGB laid over it in their order.
+
+        Codes that no touched pixel reaches stay as they are.
+        """
+        made = [plane.copy() for plane in (self.y, self.cb, self.cr)]
+        across, down = (self.y.shape[1] > self.cb.shape[1]) + 1, (self.y.shape[0] > self.cb.shape[0]) + 1
+        for patch in patches:
+            left, top, right, bottom = self._even(patch.box)
+            after = self.rgb((left, top, right, bottom))
+            weight = np.zeros(after.shape[:2], np.uint16)
+            lay(after, (left, top), patches)
+            lay_weight(weight, (left, top), patches)
+            touched = weight > 0
+            high, wide = -touched.shape[0] % down, -touched.shape[1] % across
+            padded = np.pad(after, ((0, high), (0, wide), (0, 0)), mode="edge") if high or wide else after
+            planes = from_rgb(
+                padded, depth=self.depth, matrix=self.matrix, full=self.full, subsampling=self.subsampling
+            )
+            chroma = touched
+            if across == 2:
+                # A chroma sample is made of its column's neighbours as well (see `from_rgb`).
+                chroma = touched.copy()
+                chroma[:, :-1] |= touched[:, 1:]
+                chroma[:, 1:] |= touched[:, :-1]
+                chroma = chroma[:, ::2]
+            if down == 2:
+                chroma = chroma[::2] | np.pad(chroma[1::2], ((0, len(chroma) % 2), (0, 0)))
+            reached = ((touched, 1, 1), (chroma, across, down), (chroma, across, down))
+            for plane, codes, (there, sx, sy) in zip(made, planes, reached, strict=True):
+                rows, columns = there.shape
+                part = plane[top // sy : top // sy + rows, left // sx : left // sx + columns]
+                np.copyto(part, codes[:rows, :columns], where=there)
+        return replace(self, y=made[0], cb=made[1], cr=made[2])
+
+    def _even(self, box: Box) -> Box:
+        """A box grown by what its chroma depends on, to whole chroma samples or the picture's edge."""
+        height, width = self.y.shape
+        x0, y0, x1, y1 = box
+        left, top = (max(0, (place - _REACH) // 2 * 2) for place in (x0, y0))
+        right, bottom = (
+            min(size, -(-(place + _REACH) // 2) * 2) for place, size in ((x1, width), (y1, height))
+        )
+        return left, top, right, bottom
+
+    def _part(self, box: Box) -> Codes:
+        left, top, right, bottom = box
+        across, down = (self.y.shape[1] > self.cb.shape[1]) + 1, (self.y.shape[0] > self.cb.shape[0]) + 1
+        rows, columns = slice(top // down, -(-bottom // down)), slice(left // across, -(-right // across))
+        return replace(self, y=self.y[top:bottom, left:right], cb=self.cb[rows, columns], cr=self.cr[rows, columns])
+
+
+def to_sheet(codes: Codes) -> np.ndarray:
+    """One gray picture of all planes: luma above, chroma below it, side by side where it is half as wide."""
+    y, chroma = codes.y, (codes.cb, codes.cr)
+    if codes.subsampling == "444":
+        return np.vstack([y, *chroma])
+    below = np.hstack(chroma)
+    return np.vstack([np.pad(y, ((0, 0), (0, below.shape[1] - y.shape[1]))), below])
+
+
+def from_sheet(sheet: np.ndarray, size: tuple[int, int], *, depth: int, matrix: str, full: bool) -> Codes:
+    """The picture that `to_sheet` laid out, by its width and height."""
+    width, height = size
+    below = sheet[height:]
+    if len(below) == 2 * height:
+        cb, cr = below[:height], below[height:]
+    else:
+        half = below.shape[1] // 2
+        cb, cr = below[:, :half], below[:, half:]
+    return Codes(sheet[:height, :width], cb, cr, depth, matrix, full)
 
 
 def to_rgb(

@@ -15,7 +15,7 @@ from understudy.show.load import Show
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
 
-ORDER = ("extract", "detect", "track", "align", "swap", "matte", "match", "composite", "encode", "qc")
+ORDER = ("extract", "detect", "track", "align", "swap", "matte", "match", "composite", "stills", "encode", "qc")
 HERO = ("align", "swap", "matte", "match", "composite")
 FINISH = ("light", "texture", "grain")
 WHOLE = ("track", "match", "encode", "qc")
@@ -91,9 +91,19 @@ class Plan:
         """Whether the shot's plate is a movie (and so needs a frame store)."""
         return self._stamps[shot].kind == "movie"
 
+    def stills(self, shot: str) -> bool:
+        """Whether a delivery of the shot asks for frames or mattes."""
+        asked = (self._show.deliveries[name] for name in self._show.shots[shot].delivery)
+        return any(delivery["frames"] or delivery["matte"] for delivery in asked)
+
     def chunks(self, shot: str) -> list[str]:
         """Names of the shot's chunks, in order."""
         return list(self._chunks[shot])
+
+    def last(self, shot: str) -> list[str]:
+        """Names of the records that nothing but a whole shot asks for."""
+        stages = ("composite", "stills") if self.stills(shot) else ("composite",)
+        return ["encode", "qc", *(f"{stage}/{chunk}" for stage in stages for chunk in self.chunks(shot))]
 
     def frames(self, shot: str, chunk: str | None = None) -> tuple[int, int]:
         """First and last frame of a chunk, or of the whole shot."""
@@ -106,7 +116,7 @@ class Plan:
     def job(self, stage: str, shot: str, chunk: str | None = None) -> dict[str, Any]:
         """What one job is asked to do: subject, settings, code digest (everything JSON)."""
         into = {
-            "composite": self._show.out / shot,
+            "stills": self._show.out / shot,
             "encode": self._show.out / shot,
             "qc": self._show.root / self._show.name,
         }
@@ -135,10 +145,11 @@ class Plan:
             finish = settings["match"]
             own |= {name: finish[name] for name in FINISH}
             own["ranges"] = own.get("ranges", []) + finish.get("ranges", [])
+            own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
+        if stage == "stills":
             own["deliveries"] = {
                 name: {key: show.deliveries[name][key] for key in ("frames", "matte")} for name in asked.delivery
             }
-            own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
         if stage == "encode":
             own["movies"] = {m["name"]: m for name in asked.delivery for m in show.deliveries[name]["movies"]}
         if stage == "qc":
@@ -175,7 +186,8 @@ class Plan:
         for shot, ranges in self._chunks.items():
             chunked = {name: last - first + 1 for name, (first, last) in ranges.items()}
             whole = sum(chunked.values())
-            stages = {stage: chunked for stage in CHUNKED if stage != "extract" or self.movie(shot)}
+            needed = {"extract": self.movie(shot), "stills": self.stills(shot)}
+            stages = {stage: chunked for stage in CHUNKED if needed.get(stage, True)}
             stages |= {stage: {stage: whole} for stage in WHOLE}
             found[shot] = {stage: stages[stage] for stage in ORDER if stage in stages}
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media import crops
+from understudy.media.yuv import Codes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
-from understudy.stages.crops import Cut, write_cuts
+from understudy.stages.crops import Cut, cut_out, write_cuts
 from understudy.stages.plates import frames_of
 
 STEP = 16
@@ -74,13 +76,11 @@ def align(job: Job) -> Facts:
     write_cuts(job.folder, cuts)
 
     def pages() -> Iterator[np.ndarray]:
-        last, image = None, None
-        for cut in cuts:
-            if cut.frame != last:
-                last, image = cut.frame, frames.read(cut.frame)
-                job.tick(1)
-            assert image is not None
-            yield np.ascontiguousarray(image[cut.region][..., :3])
+        for frame, own in groupby(cuts, key=lambda cut: cut.frame):
+            stored = frames.stored(frame)
+            for cut in own:
+                yield stored.rgb(cut.box) if isinstance(stored, Codes) else cut_out(stored, cut)
+            job.tick(1)
 
     if cuts:
         crops.write(job.folder / "crops.tif", pages())

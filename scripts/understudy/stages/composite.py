@@ -1,9 +1,10 @@
-"""Stage `composite`: the finished frames of one chunk, and their mattes."""
+"""Stage `composite`: what is changed of the frames of one chunk, as patches over the plate."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,16 @@ from understudy.comp.match import finish
 from understudy.comp.paste import paste, same
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
-from understudy.media import stills
+from understudy.media import crops, patches
 from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
-from understudy.media.delivery import stills_of
+from understudy.media.patches import Patch
 from understudy.media.plate import Plate
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, text_digest
 from understudy.show.frames import holds
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, opened, read_cuts, to_page
-from understudy.stages.plates import frames_of
+from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
+from understudy.stages.plates import plate_of
 
 
 def seed_of(shot: str, track: str, frame: int) -> int:
@@ -30,7 +31,7 @@ def seed_of(shot: str, track: str, frame: int) -> int:
 
 
 def finish_frame(
-    image: np.ndarray,
+    images: Sequence[np.ndarray],
     cuts: Sequence[Cut],
     faces: Sequence[np.ndarray],
     mattes: Sequence[np.ndarray],
@@ -39,63 +40,71 @@ def finish_frame(
     settings: dict[str, Any],
     plate: Plate,
     shot: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay the new faces of one frame into it.
+) -> list[tuple[Cut, Patch]]:
+    """Lay the new faces of one frame over the plate.
 
     Parameters
     ----------
-    image:
-        The plate's frame [h, w, channels] in the plate's type; it is not changed.
+    images:
+        The plate's crops [h, w, 3] in its type, page by page with ``cuts``.
     faces, mattes:
-        float32, page by page with ``cuts``.
+        float32, likewise.
 
     Returns
     -------
-    The finished frame in the plate's type, its pixels the plate's own bits wherever the matte is zero; and the
-    matte, uint16 [h, w], of all faces together.
+    What is changed, no larger than it must be: each new face over the plate and over those before it. A face that
+    changes nothing is left out.
     """
-    finished = image.copy()
-    whole = np.zeros(image.shape[:2], np.uint16)
-    for cut, face, matte in zip(cuts, faces, mattes, strict=True):
+    made: list[tuple[Cut, Patch]] = []
+    for cut, image, face, matte in zip(cuts, images, faces, mattes, strict=True):
+        region = image.copy()
+        patches.lay(region, cut.box[:2], [patch for _, patch in made])
         now = settings_at(settings, cut.frame)
-        region = finished[cut.region]
-        crop = to_display(region[..., :3], plate)
+        crop = to_display(region, plate)
         points = tracks[cut.track].points[cut.index] - cut.corner
         result, weight = finish(
             crop, face, matte, points, fits[cut.track], now, seed_of(shot, cut.track, cut.frame)
         )
-        region[..., :3] = paste(
-            region[..., :3],
-            crop,
-            result,
-            weight,
+        rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))
+        if not len(rows):
+            continue
+        touched = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        pixels = paste(
+            region[touched],
+            crop[touched],
+            result[touched],
+            weight[touched],
             lambda light: quantise(light, plate.dtype),
             to_linear=to_linear,
             from_linear=same if plate.space == "scene_linear" else from_linear,
         )
-        whole[cut.region] = np.maximum(whole[cut.region], to_page(weight))
-    return finished, whole
+        x0, y0 = cut.box[0] + int(columns[0]), cut.box[1] + int(rows[0])
+        box = (x0, y0, x0 + pixels.shape[1], y0 + pixels.shape[0])
+        # A weight too small for sixteen bits still changed its pixel.
+        page = np.maximum(to_page(weight[touched]), (weight[touched] > 0).astype(np.uint16))
+        made.append((cut, Patch(box, pixels, page)))
+    return made
 
 
 def composite(job: Job) -> Facts:
-    """Write every frame of the chunk: finished where a cast face is, the plate's own pixels where none is."""
-    plate, frames = frames_of(job, job.frames)
+    """Finish every cast face of the chunk, page by page as far as there is something to change."""
+    plate = plate_of(job)
     sources = {name: job.record(name) for name in ("crops", "faces", "mattes")}
-    cuts = read_cuts(sources["crops"])
+    cuts = [cut for cut in read_cuts(sources["crops"]) if not holds(job.settings["exclude"], cut.frame)]
     tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
-    formats = stills_of(job.settings["deliveries"], plate)
-    with_mattes = any(delivery["matte"] for delivery in job.settings["deliveries"].values())
-    (job.folder / "frames").mkdir()
-    (job.folder / "matte").mkdir()
+    changed: list[Cut] = []
     with (
+        opened(sources["crops"], "crops.tif", cuts) as images,
         opened(sources["faces"], "faces.tif", cuts) as faces,
         opened(sources["mattes"], "matte.tif", cuts) as mattes,
+        crops.Writer(job.folder / "patches.tif") as pixels,
+        crops.Writer(job.folder / "weights.tif") as weights,
     ):
         for frame in job.frames:
-            own = [] if holds(job.settings["exclude"], frame) else [cut for cut in cuts if cut.frame == frame]
-            finished, matte = finish_frame(
-                frames.read(frame),
+            own = [cut for cut in cuts if cut.frame == frame]
+            for cut, patch in finish_frame(
+                [images[cut.page] for cut in own],
                 own,
                 [unit(faces[cut.page]) for cut in own],
                 [unit(mattes[cut.page]) for cut in own],
@@ -104,13 +113,10 @@ def composite(job: Job) -> Facts:
                 job.settings,
                 plate,
                 job.shot,
-            )
-            for still in formats:
-                path = job.folder / "frames" / f"{job.shot}.{frame:04d}{still.suffix}"
-                made = still.encode(finished, plate)
-                stills.write(path, made, kind=still.kind, depth=still.depth, header=frames.header(frame))
-            if with_mattes:
-                path = job.folder / "matte" / f"{job.shot}.{frame:04d}.tif"
-                stills.write(path, matte, kind="tiff", depth=16)
+            ):
+                pixels.add(patch.pixels)
+                weights.add(patch.weight)
+                changed.append(replace(cut, page=len(changed), box=patch.box))
             job.tick(1)
-    return {"frames": len(job.frames), "stills": [[still.kind, still.depth] for still in formats]}
+    write_cuts(job.folder, changed)
+    return {"changed": len({cut.frame for cut in changed})}

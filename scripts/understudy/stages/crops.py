@@ -44,6 +44,11 @@ class Cut:
         return slice(y0, y1), slice(x0, x1)
 
 
+def cut_out(image: np.ndarray, cut: Cut) -> np.ndarray:
+    """The crop [h, w, 3] of a frame, without its alpha."""
+    return np.ascontiguousarray(image[cut.region][..., :3])
+
+
 def write_cuts(folder: Path, cuts: Iterable[Cut]) -> None:
     """Write the index of a crop store, one page a line."""
     text = "".join(json.dumps(asdict(cut), separators=(",", ":")) + "\n" for cut in cuts)

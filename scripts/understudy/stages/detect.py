@@ -23,7 +23,7 @@ def detect(job: Job) -> Facts:
 
     def rows() -> Iterator[FrameRow]:
         for frame in job.frames:
-            image = proxy(frames.read(frame), plate)
+            image = proxy(frames.stored(frame), plate)
             faces = tuple(find_faces(image, detector, landmarker, settings_at(job.settings, frame)))
             counts.append(len(faces))
             yield FrameRow(frame, faces, signature(image))

@@ -4,50 +4,51 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from understudy.media import stills
-from understudy.media.colour import quantise
 from understudy.media.movies import encode as encode_movie
 from understudy.media.movies import suffix
+from understudy.media.yuv import Codes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record
-from understudy.stages.finished import finished_files
-from understudy.stages.plates import plate_of
+from understudy.stages.finished import finished
+from understudy.stages.plates import frames_of
 
 
 def encode(job: Job) -> Facts:
     """Encode every movie that the shot's deliveries ask for from its finished frames."""
-    plate, records = plate_of(job), job.records("finished")
-    sweep(records)
+    movies = job.settings["movies"]
+    plate, frames = frames_of(job, job.frames if movies else [])
+    out = job.folder.parent  # the half-made payload lies in the shot's results already
+    sweep(out, job.records("stills"))
     fit = job.record("fit")
     for name in fit.files:
         shutil.copyfile(fit.path(name), job.folder / name)
     made = {}
     (job.folder / "movie").mkdir()
-    still, files = finished_files(records)
+    with finished(frames, job.records("finished")) as done:
 
-    def frames() -> Iterator[np.ndarray]:
-        for path in files:
-            array = stills.read_back(path)
-            yield array if array.dtype.kind == "u" else quantise(still.display(array, plate), "uint16")
-            job.tick(1)
+        def pictures() -> Iterator[np.ndarray | Codes]:
+            for frame in job.frames:
+                yield done.coded(frame)
+                job.tick(1)
 
-    for name, codec in sorted(job.settings["movies"].items()):
-        path = job.folder / "movie" / f"{job.shot}_{name}{suffix(codec, plate)}"
-        made[f"movie/{path.name}"] = encode_movie(path, frames(), plate, job.frames[0], job.frames[-1], codec)
-    for path in (records[0].folder / "movie").glob(f"{job.shot}_*"):
+        for name, codec in sorted(movies.items()):
+            path = job.folder / "movie" / f"{job.shot}_{name}{suffix(codec, plate)}"
+            made[f"movie/{path.name}"] = encode_movie(path, pictures(), plate, job.frames[0], job.frames[-1], codec)
+    for path in (out / "movie").glob(f"{job.shot}_*"):
         if f"movie/{path.name}" not in made:
             path.unlink()
     return {"movies": made}
 
 
-def sweep(records: list[Record]) -> None:
+def sweep(out: Path, stills: Sequence[Record]) -> None:
     """Remove finished frames and mattes that an earlier range or format left behind: frames in, frames out."""
-    kept = {record.folder / name for record in records for name in record.files}
-    for folder in {record.folder / kind for record in records for kind in ("frames", "matte")}:
+    kept = {record.folder / name for record in stills for name in record.files}
+    for folder in (out / "frames", out / "matte"):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path not in kept and re.fullmatch(r".+\.\d{4,}\.\w+", path.name):
                 path.unlink()

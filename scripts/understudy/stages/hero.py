@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from understudy.comp.match import Sample
+from understudy.comp.paste import same
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.media import stills
 from understudy.media.colour import to_display
+from understudy.media.patches import lay
 from understudy.media.proxy import proxy
 from understudy.media.roto import Roto
 from understudy.qc.sheet import choose_heroes
@@ -16,7 +20,7 @@ from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
-from understudy.stages.crops import Cut
+from understudy.stages.crops import Cut, cut_out
 from understudy.stages.match import fits_of
 from understudy.stages.matte import layers_of
 from understudy.stages.plates import frames_of
@@ -53,21 +57,23 @@ def hero(job: Job) -> Facts:
     samples: dict[str, list[Sample]] = {track.id: [] for track in cast}
     for number in numbers:
         cuts = cuts_of(cast, [number], stages["align"], (plate.width, plate.height))
-        crops = [to_display(np.ascontiguousarray(images[number][cut.region][..., :3]), plate) for cut in cuts]
+        crops = [to_display(cut_out(images[number], cut), plate) for cut in cuts]
         pairs = engine.make(cuts, crops)
         mattes = []
         for cut, crop, (face, engine_matte) in zip(cuts, crops, pairs, strict=True):
             track = by_id[cut.track]
-            matte = layers_of(cut, track, crop, engine_matte, roto, stages["matte"])["matte"]
+            matte = layers_of(cut, track, partial(same, crop), engine_matte, roto, stages["matte"])["matte"]
             mattes.append(matte)
             samples[cut.track].append(Sample(crop, face, matte, track.points[cut.index] - cut.corner))
         made[number] = cuts, [face for face, _ in pairs], mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])
     for number, (cuts, faces, mattes) in made.items():
-        finished, _ = finish_frame(
-            images[number], cuts, faces, mattes, by_id, fits, stages["composite"], plate, job.shot
-        )
-        for kind, image in (("plate", images[number]), ("result", finished)):
+        plain = images[number]
+        crops = [cut_out(plain, cut) for cut in cuts]
+        changed = finish_frame(crops, cuts, faces, mattes, by_id, fits, stages["composite"], plate, job.shot)
+        finished = plain.copy()
+        lay(finished, (0, 0), [patch for _, patch in changed])
+        for kind, image in (("plate", plain), ("result", finished)):
             stills.write(job.folder / f"{kind}.{number:07d}.png", proxy(image, plate), kind="png", depth=8)
     return {"shot": job.shot, "frames": numbers, "why": [chosen.why for chosen in heroes]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.media.colour import to_display, unit
+from understudy.media.plate import Plate
 from understudy.media.roto import Roto
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
@@ -20,12 +23,21 @@ from understudy.stages.plates import plate_of
 
 
 def layers_of(
-    cut: Cut, track: Track, image: np.ndarray, engine: np.ndarray, roto: list[Roto], settings: dict[str, Any]
+    cut: Cut,
+    track: Track,
+    image: Callable[[], np.ndarray],
+    engine: np.ndarray,
+    roto: list[Roto],
+    settings: dict[str, Any],
 ) -> dict[str, np.ndarray]:
     """The matte layers of one crop (see `understudy.comp.matte.layers`), imported roto included."""
     points = track.points[cut.index] - cut.corner
     given = [(source.mode, source.read(cut.frame)[cut.region]) for source in roto]
-    return layers(points, image.shape[:2], engine, image, given, settings_at(settings, cut.frame))
+    return layers(points, engine.shape, engine, image, given, settings_at(settings, cut.frame))
+
+
+def _display(images: Sequence[np.ndarray] | crops.Reader, page: int, plate: Plate) -> np.ndarray:
+    return to_display(images[page], plate)
 
 
 def matte(job: Job) -> Facts:
@@ -43,8 +55,8 @@ def matte(job: Job) -> Facts:
         crops.Writer(job.folder / "face.tif") as hulls,
     ):
         for cut in cuts:
-            image, engine = to_display(images[cut.page], plate), unit(engines[cut.page])
-            made = layers_of(cut, tracks[cut.track], image, engine, roto, job.settings)
+            image = partial(_display, images, cut.page, plate)
+            made = layers_of(cut, tracks[cut.track], image, unit(engines[cut.page]), roto, job.settings)
             mattes.add(to_page(made["matte"]))
             hulls.add(to_page(made["face"]))
             job.tick(1)

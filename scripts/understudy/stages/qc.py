@@ -15,11 +15,9 @@ from understudy.errors import DeliverableError
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.faces.tracks import Track
-from understudy.media import stills
 from understudy.media.colour import quantise, to_display, unit
-from understudy.media.delivery import Still
-from understudy.media.plate import Plate
-from understudy.media.proxy import proxy
+from understudy.media.patches import lay
+from understudy.media.proxy import proxy, shrunk
 from understudy.qc.flags import Limits, flags, state
 from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame, sample_step
 from understudy.qc.measures import frame as measure
@@ -27,25 +25,11 @@ from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
 from understudy.stages.crops import opened, read_cuts
-from understudy.stages.finished import finished_files
+from understudy.stages.finished import finished, laid
 from understudy.stages.plates import frames_of
 
 PROXY_SIDE = 960
 QUALITY = 82
-
-
-def small(image: np.ndarray) -> np.ndarray:
-    """A picture for the page: uint8, longest side at most 960 pixels."""
-    scale = min(1.0, PROXY_SIDE / max(image.shape[:2]))
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-
-
-def look(still: Still, finished: np.ndarray, plate: Plate) -> np.ndarray:
-    """A finished frame as uint8 display RGB."""
-    if still.same_as(plate):
-        return proxy(finished, plate)
-    return quantise(still.display(finished[..., :3], plate), "uint8")
 
 
 def save_jpeg(path: Path, image: np.ndarray) -> None:
@@ -75,28 +59,33 @@ def qc(job: Job) -> Facts:
     plate, frames = frames_of(job, job.frames)
     tracks_list, roles = read_tracks(job.record("tracks").folder)
     tracks = {track.id: track for track in tracks_list}
-    finished = job.records("finished")
-    still, files = finished_files(finished)
-    pictures = dict(zip(job.frames, files, strict=True))
     excluded = {f for first, last in job.settings["exclude"] for f in range(first, last + 1)}
     page = job.folder / "review" / job.shot
     for kind in ("plate", "result", "matte"):
         (page / kind).mkdir(parents=True)
     rows: list[dict[str, Any]] = []
     thumbs: list[np.ndarray] = []
-    for chunk, source, layers in zip(finished, job.records("crops"), job.records("mattes"), strict=True):
+    chunks = zip(job.records("finished"), job.records("crops"), job.records("mattes"), strict=True)
+    for chunk, source, layers in chunks:
         first, last = chunk.subject["frames"]
         cuts = read_cuts(source)
-        with opened(layers, "matte.tif", cuts) as mattes:
+        with (
+            opened(source, "crops.tif", cuts) as crops,
+            opened(layers, "matte.tif", cuts) as mattes,
+            finished(frames, [chunk]) as made,
+        ):
             for number in range(first, last + 1):
-                before, after = frames.read(number), stills.read_back(pictures[number])
-                whole = np.zeros(before.shape[:2], np.uint8)
+                stored, changed = frames.stored(number), made.patches(number)
+                whole = np.zeros((plate.height, plate.width), np.uint8)
                 for cut in (cut for cut in cuts if cut.frame == number):
                     track, matte = tracks[cut.track], unit(mattes[cut.page])
                     whole[cut.region] = np.maximum(whole[cut.region], quantise(matte, "uint8"))
-                    crop = to_display(before[cut.region][..., :3], plate)
+                    before = crops[cut.page]
+                    after = before.copy()
+                    lay(after, cut.box[:2], changed)
+                    crop = to_display(before, plate)
                     points = track.points[cut.index] - cut.corner
-                    row = measure(crop, still.display(after[cut.region][..., :3], plate), matte, points)
+                    row = measure(crop, to_display(after, plate), matte, points)
                     step = sample_step(points)
                     thumbs.append(face_thumb(reduced(crop, step), points / step))
                     rows.append(
@@ -111,9 +100,9 @@ def qc(job: Job) -> Facts:
                         }
                     )
                 name = f"{number:07d}.jpg"
-                save_jpeg(page / "plate" / name, small(proxy(before[..., :3], plate)))
-                save_jpeg(page / "result" / name, small(look(still, after, plate)))
-                save_jpeg(page / "matte" / name, small(whole))
+                save_jpeg(page / "plate" / name, proxy(stored, plate, PROXY_SIDE))
+                save_jpeg(page / "result" / name, proxy(laid(stored, changed), plate, PROXY_SIDE))
+                save_jpeg(page / "matte" / name, shrunk(whole, PROXY_SIDE))
                 job.tick(1)
     add_occlusion(rows, thumbs)
     add_motion(rows, tracks, excluded)

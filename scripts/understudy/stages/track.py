@@ -50,7 +50,7 @@ def look_again(
     for frame in missing(track):
         near = [found[frame + step].points for step in (-1, 1) if frame + step in found]
         guess = near[0] if near else track.points[frame - int(track.frames[0])]
-        face = landmarks_near(proxy(frames.read(frame), plate), landmarker, guess, settings)
+        face = landmarks_near(proxy(frames.stored(frame), plate), landmarker, guess, settings)
         if face is not None:
             found[frame] = face
     return with_faces(track, found) if found else track
