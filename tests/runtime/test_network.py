@@ -96,9 +96,9 @@ def test_constants_by_name_then_by_shape(tmp_path):
     assert np.array_equal(run.constant("emap", (4, 4)), EMAP)
     assert np.array_equal(run.constant("other", (4, 4)), EMAP)
     assert np.array_equal(run.constant(None, (4, 3)), SHIFT)
-    with pytest.raises(ModelError, match=r"it needs a constant \[5, 5\]; there is none of that shape"):
+    with pytest.raises(ModelError, match=r"it has no constant 'other' and none of shape \[5, 5\]"):
         run.constant("other", (5, 5))
-    with pytest.raises(ModelError, match=r"there is one named 'emap', it has shape \[4, 4\]"):
+    with pytest.raises(ModelError, match=r"its constant 'emap' is \[4, 4\], not \[5, 5\]"):
         run.constant("emap", (5, 5))
 
 
@@ -151,7 +151,7 @@ def test_a_provider_that_is_not_there(tmp_path):
 
 def test_a_file_that_is_no_network(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"<html>404</html>")
-    with pytest.raises(ModelError, match="onnxruntime cannot load it"):
+    with pytest.raises(ModelError, match=r"it is no ONNX model(.|\n)*snakemake models"):
         Network(swapper_card(), tmp_path / "a.onnx")
 
 
@@ -171,5 +171,5 @@ def test_what_is_given_must_fit(tmp_path):
         run(target=images())
     with pytest.raises(ModelError, match="disagree on the number of samples: target 3, source 2"):
         run(target=images(), source=vectors(2))
-    with pytest.raises(ModelError, match=r"is given \[1, 3, 8, 8\], its card says \[1, 3, 16, 16\]"):
+    with pytest.raises(ModelError, match=r"is given \[3, 3, 8, 8\], its card says \[1, 3, 16, 16\]"):
         run(target=images(size=8), source=vectors())
