@@ -1,7 +1,8 @@
 """Licences: which weights a purpose allows, with everything that feeds them.
 
-A network that may be used is of no use if the recogniser whose numbers it eats may not: GHOST's weights are Apache-2.0,
-and every one of its faces begins with an embedding whose weights are for research only. So it is the closure that counts.
+A network that may be used is of no use if the recogniser whose numbers it eats may not: GHOST's weights are
+Apache-2.0, and every one of its faces begins with an embedding whose weights are for research only. So it is the
+closure that counts.
 """
 
 from __future__ import annotations
