@@ -1,9 +1,9 @@
-"""Rule `fetch_model`: see `understudy.runtime.models.fetch`."""
+"""Rule `fetch_model`: see `understudy.runtime.fetch.fetch`."""
 
 from pathlib import Path
 
+from understudy.runtime.fetch import fetch
 from understudy.runtime.job import spoken
-from understudy.runtime.models import fetch
 
 name, card = snakemake.params.card
 wheel, mirror, lock = (snakemake.params.get(key) for key in ("wheel", "mirror", "lock"))

@@ -12,13 +12,11 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from understudy.errors import ModelError
-
-if TYPE_CHECKING:
-    from understudy.runtime.models import Patience
 
 BLOCK = 1 << 18
 LEAST_GAIN = 1 << 16
@@ -35,6 +33,25 @@ MEANING = {
     410: "the server has the file no more",
 }
 BROKEN = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, ConnectionError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a download tries.
+
+    Attributes
+    ----------
+    stall:
+        Seconds of silence after which a connection counts as broken.
+    tries:
+        How often in a row it may break without bringing anything worth mention.
+    pause:
+        Seconds before the second try; twice as many before each one after it.
+    """
+
+    stall: float = 30.0
+    tries: int = 5
+    pause: float = 1.0
 
 
 def download(url: str, part: Path, where: str, *, known: bool, patience: Patience) -> bool:
