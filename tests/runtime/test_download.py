@@ -326,16 +326,6 @@ def test_another_version_behind_no_tag_is_seen_by_its_hash(tmp_path: Path, plain
     assert left(tmp_path) == []
 
 
-def test_a_range_from_elsewhere_is_not_appended(tmp_path: Path, plain: Server) -> None:
-    def elsewhere(asked: Asked) -> None:
-        asked.begin(206, Content_Range="bytes 0-299999/300000", Content_Length=len(WEIGHTS))
-        asked.wfile.write(WEIGHTS)
-
-    plain.script = [cut(100_000), elsewhere]
-    assert get(tmp_path, plain).read_bytes() == WEIGHTS
-    assert plain.ranges == ["", "bytes=100000-", ""]
-
-
 def test_killed_between_the_last_byte_and_the_name(tmp_path: Path, plain: Server) -> None:
     plain.script = [cut(len(WEIGHTS), Content_Length=len(WEIGHTS) + 1), *[status(503)] * 2]
     with pytest.raises(ModelError):
@@ -621,6 +611,26 @@ def test_nothing_unknown_comes_without_an_end(tmp_path: Path, secure: Server) ->
         fetch("net", card, tmp_path / "store", lock=lock, patience=HASTE)
     assert not lock.exists()
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "begins, etag",
+    [(0, '"first"'), (100_001, '"first"'), (100_000, '"second"')],
+    ids=["0", "late", "version"],
+)
+def test_what_does_not_fit_is_not_appended(tmp_path: Path, secure: Server, begins: int, etag: str) -> None:
+    """A server that goes on elsewhere, or with another version: without a known sha256 nothing else would tell."""
+
+    def elsewhere(asked: Asked) -> None:
+        rest = WEIGHTS[begins:]
+        asked.begin(206, Content_Range=f"bytes {begins}-299999/300000", Content_Length=len(rest), ETag=etag)
+        asked.wfile.write(rest)
+
+    card, lock = card_of({"url": f"{secure.base}/f"}, sha256=None), tmp_path / "models.lock"
+    secure.script = [cut(100_000), elsewhere]
+    fetch("net", card, tmp_path / "store", lock=lock, patience=HASTE)
+    assert secure.ranges == ["", "bytes=100000-", ""]
+    assert recorded(lock) == {"face.onnx": SHA256}
 
 
 def test_an_unknown_file_goes_on_only_by_its_version(tmp_path: Path, secure: Server) -> None:

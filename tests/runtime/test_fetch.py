@@ -141,7 +141,9 @@ def test_second_source_helps(card, tmp_path, no_pip):
     file = tmp_path / "elsewhere.tflite"
     file.write_bytes(WEIGHTS)
     card["sources"].append({"path": str(file)})
-    assert fetch("net", card, tmp_path / "store").read_bytes() == WEIGHTS
+    kept = fetch("net", card, tmp_path / "store")
+    assert kept.read_bytes() == WEIGHTS
+    assert kept.stat().st_mode & 0o777 == 0o644
 
 
 def test_wrong_weights_leave_nothing(card, tmp_path):
