@@ -73,3 +73,34 @@ def retinaface_file(path: Path, seed: int = 0) -> Path:
             outputs[name] = ([f"n{name}", width], "float32")
     model = network({"image": ([1, 3, "h", "w"], "float32")}, outputs, nodes, constants)
     return save(model, path)
+
+
+def recogniser_card(name: str = "arcface", width: int = 512) -> ModelCard:
+    """ArcFace's contract: RGB, x / 127.5 - 1, 112 pixels."""
+    image = {"index": 0, "shape": [1, 3, 112, 112], "order": "rgb", "mean": 0.5, "std": 0.5}
+    outputs = {"embedding": {"index": 0, "kind": "vector", "shape": [1, width]}}
+    return card(name, "recogniser", "arcface", image, outputs, template="arcface_112_v2", size=112)
+
+
+def landmarks_card(size: int = 192, width: int = 212) -> ModelCard:
+    """InsightFace's contract: RGB, (x - 127.5) / 128."""
+    image = {"index": 0, "shape": [1, 3, size, size], "order": "rgb", "scale": 255, "mean": 127.5, "std": 128}
+    outputs = {"landmarks": {"index": 0, "kind": "raw", "shape": [1, width]}}
+    return card("landmarks", "landmarker", "insightface_landmarks", image, outputs)
+
+
+def linear_file(path: Path, size: int, width: int, seed: int = 0, gain: float = 1.0) -> Path:
+    """A network of a picture [1, 3, size, size] to ``width`` numbers: means of 36 tiles, mixed at random."""
+    weights = np.random.default_rng(seed).normal(0, gain / 10, (108, width)).astype(np.float32)
+    tile = size // 6
+    pool = node("AveragePool", ["image"], ["tiles"], kernel_shape=[tile] * 2, strides=[tile] * 2)
+    crop = {"starts": np.array([0, 0]), "ends": np.array([6, 6]), "axes": np.array([2, 3])}
+    nodes = [pool, node("Slice", ["tiles", *crop], ["part"]), node("Flatten", ["part"], ["flat"])]
+    nodes += [node("MatMul", ["flat", "weights"], ["out"])]
+    model = network(
+        {"image": ([1, 3, size, size], "float32")},
+        {"out": ([1, width], "float32")},
+        nodes,
+        crop | {"weights": weights},
+    )
+    return save(model, path)

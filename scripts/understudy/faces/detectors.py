@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ConfigError, ModelError
-from understudy.faces.boxes import Detection, Image, best, turned_back
-from understudy.faces.networks import unit_float
+from understudy.faces.boxes import Detection, Image, best, turned_back, unit_float
 from understudy.runtime.network import Network
 
 # Two boxes that share more than this are one face, whichever network, size or angle they come from. Twins that are left
