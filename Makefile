@@ -17,13 +17,13 @@ help:
 	@echo "make test       lint, types, and the tests that take seconds"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make bench      measure cost per frame"
-	@echo "make lock       resolve the lock files anew (needs uv)"
+	@echo "make lock       resolve the lock files (needs uv); versions that still fit are kept, unless the files are removed"
 	@echo "make clean      remove what the demo made"
 
 .venv/.stamp: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, see PYTHON=" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	touch $@
 
 demo/plates/.stamp: demo/plates.py demo/make_plates.py .venv/.stamp
@@ -50,15 +50,14 @@ test-slow: .venv/.stamp
 bench: .venv/.stamp
 	$(RUN) tests/bench/cost.py --models models
 
+# The lock files hold all there is to install, so that pip is given --no-deps: insightface asks for a second OpenCV, and beside
+# `gpu` for a second onnxruntime, which both are left out.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
-  --generate-hashes --no-emit-index-url --no-header --quiet
-HEAD := \# The exact versions and file hashes that `make` installs. Written by `make lock` from pyproject.toml.
+  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet --extra insightface --extra demo
 
 lock:
-	(echo '$(HEAD)'; $(LOCK) --extra cpu --extra demo --extra test) > requirements.lock.new
-	(echo '$(HEAD)'; $(LOCK) --extra gpu --extra demo) > requirements-gpu.lock.new
-	mv requirements.lock.new requirements.lock
-	mv requirements-gpu.lock.new requirements-gpu.lock
+	$(LOCK) --extra cpu --extra test --output-file requirements.lock
+	echo onnxruntime | $(LOCK) --extra gpu --excludes /dev/stdin --output-file requirements-gpu.lock
 
 clean:
 	rm -rf demo/render demo/plates demo/talent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -21,15 +22,21 @@ def pins(root: Path, lock: str) -> dict[str, str]:
     return {plain(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M)}
 
 
+def blocks(root: Path, lock: str) -> dict[str, str]:
+    """Package to all that a lock says of it."""
+    parts = re.split(r"\n(?=[A-Za-z])", (root / lock).read_text("utf-8"))
+    return {plain(part.split("==")[0]): part for part in parts if re.match(r"[A-Za-z]", part)}
+
+
+def hashes(block: str) -> set[str]:
+    return set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", block))
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_package_of_a_lock_has_hashes(root: Path, lock: str) -> None:
-    blocks = re.split(r"\n(?=[A-Za-z])", (root / lock).read_text("utf-8"))
-    packages = [block for block in blocks if re.match(r"[A-Za-z]", block)]
+    packages = blocks(root, lock)
     assert len(packages) > 50
-    bare = [
-        block.splitlines()[0] for block in packages if not re.search(r"--hash=sha256:[0-9a-f]{64}", block)
-    ]
-    assert bare == []
+    assert [name for name, block in packages.items() if not hashes(block)] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -48,13 +55,38 @@ def test_locks_hold_one_onnxruntime_each(root: Path) -> None:
         assert [name for name in lock if name.startswith("opencv")] == ["opencv-python-headless"]
 
 
+@pytest.mark.parametrize("lock, runtime", [(LOCKS[0], "onnxruntime"), (LOCKS[1], "onnxruntime-gpu")])
+def test_a_lock_holds_all_that_insightface_needs(root: Path, lock: str, runtime: str) -> None:
+    """But not the two that it asks for by the wrong name: a lock is installed without anyone's dependencies."""
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(line) for line in importlib.metadata.requires("insightface") or []]
+    needs = {need.name: need for need in asked if need.marker is None}
+    assert {"onnxruntime", "opencv-python"} < set(needs)
+    have = pins(root, lock)
+    stand_in = {"onnxruntime": runtime, "opencv-python": "opencv-python-headless"}
+    for name, need in needs.items():
+        assert need.specifier.contains(have[plain(stand_in.get(name, name))]), name
+    assert have["insightface"] == importlib.metadata.version("insightface")
+
+
+def test_every_installation_from_a_lock_is_without_dependencies(root: Path) -> None:
+    lines = (root / "Makefile").read_text("utf-8").splitlines()
+    installs = [line for line in lines if "pip install" in line]
+    assert installs
+    assert all("--no-deps --require-hashes -r requirements" in line for line in installs)
+
+
 def test_the_lock_holds_what_the_project_asks_for(root: Path) -> None:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     have = pins(root, "requirements.lock")
-    for line in (*project["dependencies"], *extras["cpu"], *extras["demo"], *extras["test"]):
+    for line in (
+        *project["dependencies"],
+        *(line for name in extras if name != "gpu" for line in extras[name]),
+    ):
         need = Requirement(line)
         assert need.specifier.contains(have[plain(need.name)], prereleases=True), line
 
@@ -67,7 +99,20 @@ def test_conda_pins_equal_the_lock(root: Path) -> None:
     assert pinned == {name: have[name] for name in pinned}
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     core = {plain(re.match(r"[\w.-]+", line).group()) for line in project["dependencies"]}  # type: ignore[union-attr]
-    assert set(pinned) == core - {"snakemake"} | {"onnxruntime"}
+    of_insightface = {
+        name
+        for name, block in blocks(root, "requirements.lock").items()
+        if re.search("# .*insightface|#   insightface", block)
+    }
+    assert set(pinned) == core - {"snakemake"} | {"onnxruntime"} | of_insightface
+
+
+def test_the_conda_environment_gets_insightface_as_the_lock_has_it(root: Path) -> None:
+    script = (root / "envs" / "understudy.post-deploy.sh").read_text("utf-8")
+    block = blocks(root, "requirements.lock")["insightface"]
+    assert "pip install --disable-pip-version-check --no-deps --require-hashes" in script
+    assert re.findall(r"^[\w-]+==\S+", script, re.M) == [block.split()[0]]
+    assert hashes(script) == hashes(block)
 
 
 def test_cpu_and_gpu_are_declared_exclusive(root: Path) -> None:

@@ -39,7 +39,7 @@ FILES = {
     "models.yaml": (
         "net:\n  role: detector\n  file: net.tflite\n  sha256: " + "0" * 64 + "\n"
         "  sources: [{wheel: name==1.0, member: a/net.tflite}]\n"
-        "  licence: Apache-2.0\n  evidence: its LICENSE\n  uses: [commercial]\n"
+        "  licence: Apache-2.0\n  evidence: its LICENSE\n  uses: [commercial]\n  family: blazeface\n"
     ),
 }
 OTHERS = (

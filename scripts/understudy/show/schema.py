@@ -129,7 +129,7 @@ def _typed(value: Any, of: Mapping[str, Any], document: Document, place: Place) 
         return None
     if "object" in kinds:
         return _object({} if value is None else value, of, document, place)
-    if "array" in kinds:
+    if "array" in kinds and (len(kinds) == 1 or isinstance(value, list)):
         return _array([] if value is None else value, of, document, place)
     if value is None:
         raise ConfigError("nothing stands here", where=document.where(place), fix=of.get("description", ""))
