@@ -41,6 +41,7 @@ class Shot:
     points: np.ndarray
     pose: np.ndarray
     light: np.ndarray
+    embeddings: np.ndarray
 
 
 def turned(yaw=0.0, pitch=0.0, size=SIZE, at=(120.0, 110.0)):
@@ -72,7 +73,7 @@ def texture(shape=(240, 240), seed=0, spread=0.015):
 
 def shot(points):
     stack = np.stack(points)
-    return Shot(stack, np.array([g.pose(p) for p in stack]), np.zeros((len(stack), 3)))
+    return Shot(stack, np.array([g.pose(p) for p in stack]), np.zeros((len(stack), 3)), np.zeros((len(stack), 0)))
 
 
 def swap(talent, track, crop, index=0, **settings):

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.runtime.cards import ModelCard
 
 Image = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -40,6 +43,14 @@ class Card:
     template: str
     range: tuple[float, float]
     window: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's card and its file; no file where a vendor's command holds the network."""
+
+    card: ModelCard
+    path: Path | None
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,10 @@ class Performance(Protocol):
     @property
     def light(self) -> NDArray[Any]:
         """Direction that the face is lit from [n, 3], as the faces room measures it."""
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """The performer's vectors by the look's recogniser [n, d], NaN on frames without; d is 0 if there is none."""
 
 
 class Engine(Protocol[StateT]):
