@@ -7,6 +7,7 @@ import pytest
 
 from understudy.errors import FaceError
 from understudy.faces import geometry as g
+from understudy.faces.align import five_of_mesh
 from understudy.faces.cast import cast
 from understudy.faces.tracks import Track
 
@@ -16,8 +17,18 @@ def track(name, first, last, x, size=40.0):
     points = np.repeat((g.CANONICAL * size + [x, 180, 0])[None], n, axis=0).astype(np.float32)
     transform = np.tile([x, 180, np.log(size), 0], (n, 1))
     none = np.zeros((n, 3))
+    five = np.array([five_of_mesh(p) for p in points], np.float32)
     return Track(
-        name, np.arange(first, last + 1), points, transform, none, none, np.ones(n), np.ones(n, bool)
+        name,
+        np.arange(first, last + 1),
+        points,
+        transform,
+        none,
+        none,
+        np.ones(n),
+        np.ones(n, bool),
+        five,
+        np.zeros((n, 0), np.float32),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from understudy.errors import ModelError
 from understudy.faces import geometry as g
+from understudy.faces.boxes import overlaps, weighted_nms
 from understudy.faces.detect import (
     Region,
     cut_region,
@@ -14,7 +15,7 @@ from understudy.faces.detect import (
     region_of_points,
     signature,
 )
-from understudy.faces.networks import BlazeFace, anchors, letterbox, overlaps, weighted_nms
+from understudy.faces.networks import BlazeFace, anchors, letterbox
 
 SETTINGS = {"threshold": 0.5, "tiles": "auto", "min_faces": 1, "refine": 2}
 

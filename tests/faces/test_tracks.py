@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from understudy.errors import FaceError
 from understudy.faces import geometry as g
+from understudy.faces.align import five_of_mesh
 from understudy.faces.detect import Face, find_faces, landmarks_near, signature
 from understudy.faces.tracks import (
     FrameRow,
@@ -29,7 +30,8 @@ PLAIN = np.random.default_rng(3).random((9, 16, 3)).astype(np.float32)
 def face_at(x, y=180.0, size=40.0, wide=1.0, light=0.5, score=0.9):
     points = (g.CANONICAL * [wide, 1, 1] * size + [x, y, 0]).astype(np.float32)
     box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
-    return Face(box, score, 1.0, points, np.array([light, 0, 0], np.float32))
+    five = five_of_mesh(points).astype(np.float32)
+    return Face(box, score, 1.0, points, np.array([light, 0, 0], np.float32), five)
 
 
 def rows_of(paths, first=1001, picture=PLAIN):

@@ -42,6 +42,8 @@ def track(name: str, first: int, count: int, x: float = 90.0) -> Track:
         light=np.zeros((count, 3)),
         score=ones,
         seen=np.ones(count, bool),
+        five=np.repeat(points[:, :1, :2], 5, axis=1),
+        embeddings=np.zeros((count, 0), np.float32),
     )
 
 

@@ -23,13 +23,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from understudy.errors import ConfigError
 from understudy.faces import geometry
-from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE
+from understudy.faces.geometry import LEFT_EYE, NOSE_TIP, RIGHT_EYE
 from understudy.tables import nearest
 
 Points = NDArray[np.floating]
 Matrix = NDArray[np.float64]
 
-MOUTH_LEFT, MOUTH_RIGHT, NOSE = 61, 291, 4
+MOUTH_LEFT, MOUTH_RIGHT = 61, 291
 
 
 def _table(points: ArrayLike, side: float) -> NDArray[np.float64]:
@@ -113,11 +113,21 @@ def five_of_mesh(points: Points) -> NDArray[np.float64]:
         [
             flat[RIGHT_EYE].mean(axis=0),
             flat[LEFT_EYE].mean(axis=0),
-            flat[NOSE],
+            flat[NOSE_TIP],
             flat[MOUTH_LEFT],
             flat[MOUTH_RIGHT],
         ]
     )
+
+
+def carried(five: Points, before: Points, after: Points) -> NDArray[np.float64]:
+    """Five points that belong to one mesh, on another of the same face: [5, 2].
+
+    What they differ by from the mesh's own five is kept, in face space. ``before`` and ``after`` are [468, 3].
+    """
+    here = geometry.to_face(geometry.placement(before).params)[:, :2]
+    there = geometry.to_frame(geometry.placement(after).params)[:, :2]
+    return five_of_mesh(after) + (np.asarray(five, np.float64) - five_of_mesh(before)) @ (there @ here).T
 
 
 def five_of_68(points: Points) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from understudy.errors import FaceError
-from understudy.faces.networks import overlaps
+from understudy.faces.boxes import overlaps
 from understudy.faces.tracks import Track
 
 FIX = "correct the shot's cast or its overrides"

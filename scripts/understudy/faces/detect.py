@@ -1,26 +1,23 @@
-"""Faces of one picture: detector, then landmarks in a turned region, then in the landmarks' own."""
+"""Faces of one picture: detector, then the mesh in a turned region, then in the mesh's own.
+
+Any detector leads to the mesh; everything downstream lives by the mesh's 468 points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.errors import ConfigError
+from understudy.faces.align import carried, five_of_mesh
+from understudy.faces.boxes import Detection, Detector, Image, moved, overlaps, turned_back, weighted_nms
 from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE, SKIN, face_space, placement, to_face
-from understudy.faces.networks import (
-    MESH_SIZE,
-    BlazeFace,
-    Detection,
-    FaceMesh,
-    Image,
-    overlaps,
-    unit_float,
-    weighted_nms,
-)
+from understudy.faces.networks import MESH_SIZE, FaceMesh, unit_float
 
 # How much of its surroundings the landmark network was trained to see.
 REGION = 1.5
@@ -50,6 +47,10 @@ class Face:
     light:
         Mean display luma of the skin, and its gradients to the picture's right of the face and down the face per
         inter-ocular distance, over that mean; float32 [3].
+    five:
+        The five points that crops for networks are laid by (see `align`), float32 [5, 2].
+    embedding:
+        What a recogniser says of the face, raw, float32 [d]; None where none is configured.
     """
 
     box: NDArray[np.float32]
@@ -57,10 +58,16 @@ class Face:
     confidence: float
     points: NDArray[np.float32]
     light: NDArray[np.float32]
+    five: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None = None
 
 
 def find_faces(
-    image: Image, detector: BlazeFace, landmarker: FaceMesh, settings: Mapping[str, Any]
+    image: Image,
+    detector: Detector,
+    landmarker: FaceMesh,
+    settings: Mapping[str, Any],
+    five: Literal["mesh", "detector"] = "mesh",
 ) -> list[Face]:
     """Every face of a picture, from left to right.
 
@@ -73,26 +80,50 @@ def find_faces(
         that the one before found; ``tiles``: whether the picture is searched again in overlapping tiles, for faces
         too small for the first look: ``never``, ``always``, or ``auto``, when it has fewer than ``min_faces``. When
         it still has fewer, it is searched turned by a quarter to either side, for faces that lie down.
+    five:
+        Whose five points the faces get: the mesh's, or the detector's own. (A network of 68 points gives them
+        afterwards: `landmarkers.with_five`.)
+
+    Raises
+    ------
+    ConfigError
+        The detector's own five points are asked for, and it has none.
     """
     threshold, enough = settings["threshold"], settings["min_faces"]
-    faces = _landmarks_of(image, detector(image, threshold), landmarker, settings["refine"])
+
+    def faces_of(found: list[Detection]) -> list[Face]:
+        looks = (_detected(image, landmarker, each, settings["refine"], five) for each in found)
+        return _distinct([face for face in looks if face is not None])
+
+    faces = faces_of(detector(image, threshold))
     tiles = settings["tiles"]
     if tiles == "always" or (tiles == "auto" and len(faces) < enough):
-        more = _landmarks_of(image, _tiled(image, detector, threshold), landmarker, settings["refine"])
-        faces = _distinct(faces + more)
+        faces = _distinct(faces + faces_of(_tiled(image, detector, threshold)))
     if len(faces) < enough:
-        more = _landmarks_of(image, _turned(image, detector, threshold), landmarker, settings["refine"])
-        faces = _distinct(faces + more)
+        faces = _distinct(faces + faces_of(_turned(image, detector, threshold)))
     return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
 
 
 def landmarks_near(
-    image: Image, landmarker: FaceMesh, guess_points: NDArray[np.floating], settings: Mapping[str, Any]
+    image: Image,
+    landmarker: FaceMesh,
+    guess_points: NDArray[np.floating],
+    settings: Mapping[str, Any],
+    guess_five: NDArray[np.floating] | None = None,
 ) -> Face | None:
-    """The face of a picture near where its landmarks are guessed to be ([468, 3], a neighbouring frame's), or None.
+    """The face of a picture near where its landmarks are guessed to be (a neighbouring frame's), or None.
 
-    Needs no detector: this is how a track goes on through frames that the detector missed. ``settings`` as for
-    `find_faces`.
+    Needs no detector: this is how a track goes on through frames that the detector missed.
+
+    Parameters
+    ----------
+    guess_points:
+        The neighbour's landmarks, [468, 3].
+    settings:
+        As for `find_faces`.
+    guess_five:
+        The neighbour's five points, [5, 2], where they are not its mesh's own; the found face's then lie to its mesh as
+        these do.
     """
     points = np.asarray(guess_points, np.float64)
     size = placement(points).scale
@@ -101,8 +132,12 @@ def landmarks_near(
         return None
     there = placement(face.points.astype(np.float64))
     # A face that left its region altogether, or changed its size by half, is another one or none.
-    moved = np.hypot(*(there.origin - placement(points).origin)) / size
-    return face if moved < 1.0 and abs(np.log(there.scale / size)) < 0.4 else None
+    away = np.hypot(*(there.origin - placement(points).origin)) / size
+    if away >= 1.0 or abs(np.log(there.scale / size)) >= 0.4:
+        return None
+    if guess_five is None:
+        return face
+    return replace(face, five=carried(guess_five, points, face.points).astype(np.float32))
 
 
 def signature(image: Image) -> NDArray[np.float32]:
@@ -178,11 +213,18 @@ def cut_region(image: Image, region: Region, size: int) -> NDArray[np.float32]:
     return unit_float(crop)
 
 
-def _landmarks_of(image: Image, detections: list[Detection], landmarker: FaceMesh, refine: int) -> list[Face]:
-    looks = (
-        _look(image, landmarker, region_of_detection(found), refine, found.score) for found in detections
-    )
-    return _distinct([face for face in looks if face is not None])
+def _detected(
+    image: Image, landmarker: FaceMesh, found: Detection, refine: int, five: Literal["mesh", "detector"]
+) -> Face | None:
+    face = _look(image, landmarker, region_of_detection(found), refine, found.score)
+    if face is None or five == "mesh":
+        return face
+    if len(found.keys) != 5:
+        raise ConfigError(
+            f"the detector gives {len(found.keys)} points, not the five that crops are laid by",
+            fix="set detect.five to mesh, or choose another detector",
+        )
+    return replace(face, five=found.keys.astype(np.float32))
 
 
 def _look(image: Image, landmarker: FaceMesh, region: Region, refine: int, score: float) -> Face | None:
@@ -197,7 +239,10 @@ def _look(image: Image, landmarker: FaceMesh, region: Region, refine: int, score
         )
         region = region_of_points(points)
     box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
-    return Face(box.astype(np.float32), score, confidence, points.astype(np.float32), _light(crop, inside))
+    five = five_of_mesh(points).astype(np.float32)
+    return Face(
+        box.astype(np.float32), score, confidence, points.astype(np.float32), _light(crop, inside), five
+    )
 
 
 def _light(crop: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -221,12 +266,12 @@ def _distinct(faces: list[Face]) -> list[Face]:
     return kept
 
 
-def _tiled(image: Image, detector: BlazeFace, min_score: float) -> list[Detection]:
+def _tiled(image: Image, detector: Detector, min_score: float) -> list[Detection]:
     """Detections of overlapping tiles, merged."""
     height, width = image.shape[:2]
     side = max(1, round(TILE * min(height, width)))
     found = [
-        _moved(detection, np.array([left, top], np.float64))
+        moved(detection, np.array([left, top], np.float64))
         for top in _starts(height, side)
         for left in _starts(width, side)
         for detection in detector(image[top : top + side, left : left + side].copy(), min_score)
@@ -235,7 +280,7 @@ def _tiled(image: Image, detector: BlazeFace, min_score: float) -> list[Detectio
         return []
     rows = np.array([np.concatenate([detection.box, detection.keys.ravel()]) for detection in found])
     merged = weighted_nms(rows, np.array([detection.score for detection in found]), overlap=0.3)
-    return [Detection(score, row[:4], row[4:].reshape(6, 2)) for score, row in merged]
+    return [Detection(score, row[:4], row[4:].reshape(-1, 2)) for score, row in merged]
 
 
 def _starts(length: int, side: int) -> Iterator[int]:
@@ -244,20 +289,11 @@ def _starts(length: int, side: int) -> Iterator[int]:
     return (round(start) for start in np.linspace(0, length - side, count))
 
 
-def _moved(detection: Detection, offset: NDArray[np.float64]) -> Detection:
-    return Detection(detection.score, detection.box + np.tile(offset, 2), detection.keys + offset)
-
-
-def _turned(image: Image, detector: BlazeFace, min_score: float) -> list[Detection]:
+def _turned(image: Image, detector: Detector, min_score: float) -> list[Detection]:
     """Detections of the picture turned by a quarter either way, in the upright picture's pixels."""
     height, width = image.shape[:2]
-    found = []
-    for quarters in (1, 3):
-        for detection in detector(np.rot90(image, quarters).copy(), min_score):
-            points = np.vstack([detection.box.reshape(2, 2), detection.keys])
-            # np.rot90 turns counter-clockwise: (x, y) of the picture comes from (width - y', x') or (y', height - x').
-            x, y = points.T
-            back = np.column_stack([width - y, x] if quarters == 1 else [y, height - x])
-            box = np.concatenate([back[:2].min(axis=0), back[:2].max(axis=0)])
-            found.append(Detection(detection.score, box, back[2:]))
-    return found
+    return [
+        turned_back(detection, quarters, width, height)
+        for quarters in (1, 3)
+        for detection in detector(np.rot90(image, quarters).copy(), min_score)
+    ]

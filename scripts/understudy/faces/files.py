@@ -12,7 +12,7 @@ import numpy as np
 from understudy.faces.detect import Face
 from understudy.faces.tracks import FrameRow, Track
 
-ARRAYS = ("points", "transform", "pose", "light", "score", "seen")
+ARRAYS = ("points", "transform", "pose", "light", "score", "seen", "five", "embeddings")
 
 
 def write_faces(path: Path, rows: Iterable[FrameRow]) -> None:
@@ -28,7 +28,9 @@ def write_faces(path: Path, rows: Iterable[FrameRow]) -> None:
                         "confidence": round(float(face.confidence), 4),
                         "light": np.round(np.asarray(face.light, float), 4).tolist(),
                         "points": np.round(np.asarray(face.points, float), 2).ravel().tolist(),
+                        "five": np.round(np.asarray(face.five, float), 2).ravel().tolist(),
                     }
+                    | _embedding(face)
                     for face in row.faces
                 ],
                 "signature": np.round(np.asarray(row.signature, float), 4).tolist(),
@@ -48,10 +50,16 @@ def read_faces(path: Path) -> Iterator[FrameRow]:
                     confidence=face["confidence"],
                     points=np.asarray(face["points"], np.float32).reshape(-1, 3),
                     light=np.asarray(face["light"], np.float32),
+                    five=np.asarray(face["five"], np.float32).reshape(5, 2),
+                    embedding=np.asarray(face["embedding"], np.float32) if "embedding" in face else None,
                 )
                 for face in line["faces"]
             )
             yield FrameRow(line["frame"], faces, np.asarray(line["signature"], np.float32))
+
+
+def _embedding(face: Face) -> dict[str, list[float]]:
+    return {} if face.embedding is None else {"embedding": np.round(face.embedding.astype(float), 5).tolist()}
 
 
 def write_tracks(folder: Path, tracks: list[Track], roles: dict[str, str]) -> None:

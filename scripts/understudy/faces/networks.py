@@ -7,7 +7,6 @@ al. 2019 (FaceMesh); constants were checked against the networks' own outputs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,26 +15,12 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
-
-Image = NDArray[np.uint8] | NDArray[np.float32]
+from understudy.faces.boxes import Detection, Image, weighted_nms
 
 DETECTOR_SIZE = 192
 DETECTOR_GRID = 48
 MESH_SIZE = 192
 MESH_POINTS = 468
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What BlazeFace says about one face, in pixels of the image it was given (pixel centres at .5).
-
-    ``box`` is (x0, y0, x1, y1); ``keys`` are six points: the performer's right eye, left eye, nose tip, mouth,
-    right ear, left ear.
-    """
-
-    score: float
-    box: NDArray[np.float64]
-    keys: NDArray[np.float64]
 
 
 class _Network:
@@ -68,7 +53,10 @@ class _Network:
 
 
 class BlazeFace:
-    """BlazeFace full-range: faces from about 1/20 of the picture's long side up, within 45 degrees of upright."""
+    """BlazeFace full-range: faces from about 1/20 of the picture's long side up, within 45 degrees of upright.
+
+    A `Detector`. Its six keys are the performer's right eye, left eye, nose tip, mouth, right ear, left ear.
+    """
 
     def __init__(self, path: Path) -> None:
         cells = DETECTOR_GRID**2
@@ -149,31 +137,3 @@ def letterbox(
     square = np.zeros((size, size, 3), np.float32)
     square[top : top + inner[1], left : left + inner[0]] = unit_float(small)
     return square, np.array([inner[0] / width, inner[1] / height]), np.array([left, top], np.float64)
-
-
-def overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of one box (x0, y0, x1, y1) with each of [n, 4]."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    union = np.prod(box[2:] - box[:2]) + areas - shared
-    return shared / np.maximum(union, 1e-9)
-
-
-def weighted_nms(
-    rows: NDArray[np.float64], scores: NDArray[np.float64], overlap: float
-) -> list[tuple[float, NDArray[np.float64]]]:
-    """Detections merged where they overlap: each becomes the score-weighted mean of its cluster, best score first.
-
-    ``rows`` is [n, k], its first four columns the box. Averaging a cluster, where plain suppression would take its
-    best member, is what keeps boxes from jumping between frames (BlazeFace, section 3.3).
-    """
-    order = np.argsort(-scores, kind="stable")
-    rows, scores = rows[order], scores[order]
-    merged = []
-    while len(rows):
-        same = overlaps(rows[0, :4], rows[:, :4]) > overlap
-        same[0] = True
-        merged.append((float(scores[0]), np.average(rows[same], axis=0, weights=scores[same])))
-        rows, scores = rows[~same], scores[~same]
-    return merged

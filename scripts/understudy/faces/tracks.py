@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import FaceError
+from understudy.faces.align import five_of_mesh
 from understudy.faces.detect import Face
 from understudy.faces.geometry import (
     LEFT_EYE,
@@ -33,6 +34,8 @@ SIZE_LIMIT = 0.5
 # What the shape filter takes for process noise over measurement noise, and how many times that on lids and lips.
 SHAPE_RATIO, EXPRESSION_GAIN = 0.5, 8.0
 LIGHT_RATIO = 0.02
+# The five points follow the 468 in the filter; all but the tip of the nose are of lids or lips.
+FIVE_ON_LIDS_AND_LIPS = 468 + np.array([0, 1, 3, 4])
 RATIOS = np.logspace(-6, 1, 29)
 
 
@@ -68,6 +71,10 @@ class Track:
         did; [n].
     seen:
         False where the landmarks are filled in, bool [n].
+    five:
+        As `Face.five`, float32 [n, 5, 2].
+    embeddings:
+        As `Face.embedding`, float32 [n, d], NaN on frames without one; d is 0 where no recogniser is configured.
     """
 
     id: str
@@ -78,6 +85,8 @@ class Track:
     light: Array
     score: Array
     seen: NDArray[np.bool_]
+    five: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
 
 
 class Edits(Protocol):
@@ -265,27 +274,35 @@ def _measured(sightings: Sequence[_Sighting]) -> Track:
         return np.column_stack([np.interp(frames, known, column) for column in table.T])
 
     points = lines([s.face.points for s in sightings]).reshape(len(frames), -1, 3).astype(np.float32)
+    five = lines([s.face.five for s in sightings]).reshape(len(frames), 5, 2).astype(np.float32)
     score = np.zeros(len(frames))
     score[seen] = [_score(s.face) for s in sightings]
-    return _track("", frames, points, lines([s.face.light for s in sightings]), score, seen)
+    transform = np.array([placement(p).params for p in points])
+    transform[:, 3] = np.unwrap(transform[:, 3])
+    return Track(
+        "",
+        frames,
+        points,
+        transform,
+        np.array([pose(p) for p in points]),
+        lines([s.face.light for s in sightings]),
+        score,
+        seen,
+        five,
+        _embeddings(sightings, frames),
+    )
+
+
+def _embeddings(sightings: Sequence[_Sighting], frames: NDArray[np.intp]) -> NDArray[np.float32]:
+    known = [(s.frame, s.face.embedding) for s in sightings if s.face.embedding is not None]
+    table = np.full((len(frames), len(known[0][1]) if known else 0), np.nan, np.float32)
+    for frame, embedding in known:
+        table[frame - frames[0]] = embedding
+    return table
 
 
 def _score(face: Face) -> float:
     return face.score or face.confidence / 2
-
-
-def _track(
-    name: str,
-    frames: NDArray,
-    points: NDArray[np.float32],
-    light: Array,
-    score: Array,
-    seen: NDArray[np.bool_],
-) -> Track:
-    """A track whose transform and pose are those of its points."""
-    transform = np.array([placement(p).params for p in points])
-    transform[:, 3] = np.unwrap(transform[:, 3])
-    return Track(name, frames, points, transform, np.array([pose(p) for p in points]), light, score, seen)
 
 
 def _named(tracks: Sequence[Track]) -> list[Track]:
@@ -307,22 +324,23 @@ def missing(track: Track) -> list[int]:
 def with_faces(track: Track, found: Mapping[int, Face]) -> Track:
     """The track with faces that were found later (by frame number); what is still missing is filled anew."""
     here = {int(frame): index for index, frame in enumerate(track.frames)}
-    sightings = [
-        _Sighting(
-            frame,
-            Face(
-                track.points[i, 0],
-                float(track.score[i]),
-                1.0,
-                track.points[i],
-                track.light[i].astype(np.float32),
-            ),
-        )
-        for frame, i in here.items()
-        if track.seen[i]
-    ]
+    sightings = [_Sighting(frame, _face(track, i)) for frame, i in here.items() if track.seen[i]]
     sightings += [_Sighting(frame, face) for frame, face in found.items()]
     return replace(_measured(sorted(sightings, key=lambda s: s.frame)), id=track.id)
+
+
+def _face(track: Track, i: int) -> Face:
+    """What a track knows of its i-th frame, as a face again."""
+    flat, embedding = track.points[i, :, :2], track.embeddings[i]
+    return Face(
+        box=np.concatenate([flat.min(axis=0), flat.max(axis=0)]),
+        score=float(track.score[i]),
+        confidence=1.0,
+        points=track.points[i],
+        light=track.light[i].astype(np.float32),
+        five=track.five[i],
+        embedding=embedding if len(embedding) and np.isfinite(embedding).all() else None,
+    )
 
 
 def smooth(track: Track, settings: Mapping[str, Any]) -> Track:
@@ -330,7 +348,8 @@ def smooth(track: Track, settings: Mapping[str, Any]) -> Track:
 
     Place, size and turn go through a constant-velocity Kalman filter and the Rauch-Tung-Striebel smoother (1965), its
     noise found by maximum likelihood on the track itself, frames of low score trusted less, outliers hardly at all.
-    The landmarks within the face go through the same with a light hand, lids and lips nearly untouched.
+    The landmarks within the face go through the same with a light hand, lids and lips nearly untouched; so do the five
+    points, as those of the landmarks they stand for.
 
     ``settings``: ``smooth`` and ``smooth_shape``, strengths of the two; 0 leaves as measured, 1 is what the noise asks
     for, 2 assumes half as much motion.
@@ -338,20 +357,32 @@ def smooth(track: Track, settings: Mapping[str, Any]) -> Track:
     if len(track.frames) < 3:
         return track
     noise = np.where(track.seen, 1 / np.maximum(track.score, 0.2), np.inf)
-    local = np.array([face_space(p, to_face(t)) for p, t in zip(track.points, track.transform, strict=True)])
+    flat_five = np.pad(track.five, ((0, 0), (0, 0), (0, 1)))
+    measured = np.concatenate([track.points, flat_five], axis=1)
+    local = np.array([face_space(p, to_face(t)) for p, t in zip(measured, track.transform, strict=True)])
     transform = track.transform
     if settings["smooth"] > 0:
         columns = [_smooth_column(column, noise, settings["smooth"]) for column in transform.T]
         transform = np.column_stack(columns)
     if settings["smooth_shape"] > 0:
         ratio = np.full(local.shape[1:], SHAPE_RATIO / settings["smooth_shape"])
-        ratio[np.concatenate([LEFT_EYE, RIGHT_EYE, LIPS_INNER, LIPS_OUTER])] *= EXPRESSION_GAIN
+        ratio[np.concatenate([LEFT_EYE, RIGHT_EYE, LIPS_INNER, LIPS_OUTER, FIVE_ON_LIDS_AND_LIPS])] *= (
+            EXPRESSION_GAIN
+        )
         flat = local.reshape(len(local), -1)
         local = kalman(flat, noise, ratio.ravel())[0].reshape(local.shape)
-    points = np.array([face_space(p, to_frame(t)) for p, t in zip(local, transform, strict=True)], np.float32)
+    filtered = np.array(
+        [face_space(p, to_frame(t)) for p, t in zip(local, transform, strict=True)], np.float32
+    )
+    points, five = filtered[:, :-5], filtered[:, -5:, :2]
     light = kalman(track.light, noise, np.full(3, LIGHT_RATIO))[0]
     return replace(
-        track, points=points, transform=transform, pose=np.array([pose(p) for p in points]), light=light
+        track,
+        points=points,
+        transform=transform,
+        pose=np.array([pose(p) for p in points]),
+        light=light,
+        five=five,
     )
 
 
@@ -477,10 +508,11 @@ def pin(tracks: Sequence[Track], edits: Edits, where: str = "") -> list[Track]:
                     where=where,
                     fix="correct the frame or the track in the shot's overrides",
                 )
-            points = track.points.copy()
+            i, points, five = frame - int(track.frames[0]), track.points.copy(), track.five.copy()
             for index, place in places.items():
-                points[frame - track.frames[0], int(index), :2] = place
-            held[name] = replace(track, points=points)
+                points[i, int(index), :2] = place
+            five[i] += five_of_mesh(points[i]) - five_of_mesh(track.points[i])
+            held[name] = replace(track, points=points, five=five)
     return list(held.values())
 
 
@@ -501,7 +533,7 @@ def _held(held: Mapping[str, Track], name: str, what: str, where: str) -> Track:
 def _part(track: Track, name: str, keep: NDArray[np.bool_]) -> Track:
     arrays = {
         field: getattr(track, field)[keep]
-        for field in ("frames", "points", "transform", "pose", "light", "score", "seen")
+        for field in ("frames", "points", "transform", "pose", "light", "score", "seen", "five", "embeddings")
     }
     return Track(name, **arrays)
 
@@ -510,7 +542,6 @@ def _merged(parts: Sequence[Track]) -> Track:
     faces: dict[int, _Sighting] = {}
     for track in parts:
         for i in np.flatnonzero(track.seen):
-            frame, points = int(track.frames[i]), track.points[i]
-            face = Face(points[0], float(track.score[i]), 1.0, points, track.light[i].astype(np.float32))
-            faces.setdefault(frame, _Sighting(frame, face))
+            frame = int(track.frames[i])
+            faces.setdefault(frame, _Sighting(frame, _face(track, int(i))))
     return replace(_measured([faces[frame] for frame in sorted(faces)]), id=parts[0].id)
