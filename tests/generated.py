@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,8 @@ def conversion(seed: int = 3) -> F32:
 
 def _shift(graph: Graph, latent: str, table: F32) -> str:
     """[n, 3, 1, 1] of a latent [n, 512]."""
-    return graph.op("Unsqueeze", graph.op("MatMul", latent, graph.constant(table)), graph.constant([2, 3], dtype=np.int64))
+    moved = graph.op("MatMul", latent, graph.constant(table))
+    return graph.op("Unsqueeze", moved, graph.constant([2, 3], dtype=np.int64))
 
 
 def inswapper(path: Path, size: int = 128, name: str = "emap", image: str = "output", decoy: bool = False) -> Path:
@@ -137,7 +137,7 @@ def normalised(
 
 
 def by_image(path: Path, source_size: int, size: int = 256, signed: bool = False) -> Path:
-    """UniFace (``signed``), BlendSwap: ``output = target + (mean of the source picture - .5) / 2`` in display values."""
+    """UniFace (``signed``), BlendSwap: in display values ``output = target + (mean of the source picture - .5) / 2``."""
     graph = Graph()
     source = graph.input("source", [1, 3, source_size, source_size])
     target = graph.input("target", [1, 3, size, size])
@@ -149,7 +149,7 @@ def by_image(path: Path, source_size: int, size: int = 256, signed: bool = False
 
 
 def converter(path: Path) -> Path:
-    """A crossface converter: normalises inside, ``output = input / |input| @ conversion()``, of no length in particular."""
+    """A crossface converter: normalises inside, ``output = input / |input| @ conversion()``, of any length."""
     graph = Graph()
     raw = graph.input("input", [1, DIM])
     unit = graph.op("Div", raw, graph.op("ReduceL2", raw, axes=[1], keepdims=1))
@@ -216,7 +216,8 @@ def bisenet(path: Path, size: int = 512) -> Path:
     red = graph.op("Slice", picture, *first)
     red = graph.op("Add", graph.op("Mul", red, graph.constant(IMAGENET[1][0])), graph.constant(IMAGENET[0][0]))
     classes = graph.constant(np.arange(19).reshape(1, 19, 1, 1) / 18)
-    graph.output(graph.op("Neg", graph.op("Abs", graph.op("Sub", red, classes))), "output", [1, 19, size, size])
+    away = graph.op("Abs", graph.op("Sub", red, classes))
+    graph.output(graph.op("Mul", away, graph.constant(-400.0)), "output", [1, 19, size, size])
     return graph.save(path)
 
 
@@ -292,7 +293,7 @@ def detector(path: Path) -> Path:
             outputs[row].append((graph.op("Add", nought, graph.constant(np.array(values)[None])), len(values)))
     for kind, group in enumerate(outputs):
         for level, (value, width) in enumerate(group):
-            graph.output(value, str(443 + 3 * kind + level), ["anchors%d" % level, width])
+            graph.output(value, str(443 + 3 * kind + level), [f"anchors{level}", width])
     return graph.save(path)
 
 

@@ -8,7 +8,7 @@ never saw, and on a grainy plate the overshoot flickers. It is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 

@@ -24,7 +24,8 @@ def unit(vector: Vector) -> Vector:
 def average(vectors: NDArray[np.float32], weights: NDArray[Any] | Sequence[float]) -> Vector:
     """One raw vector [d] of several [n, d]: the weighted mean of their directions, at their mean length.
 
-    Raw and not of length one, since a converter is fed what a recogniser gives. ``weights`` [n]; empty counts all alike.
+    Raw and not of length one, since a converter is fed what a recogniser gives. ``weights`` is [n], or empty where all
+    count alike.
     """
     lengths = np.linalg.norm(vectors, axis=1)
     share = np.asarray(weights, np.float64) if len(weights) else np.ones(len(vectors))
@@ -33,7 +34,7 @@ def average(vectors: NDArray[np.float32], weights: NDArray[Any] | Sequence[float
 
 
 def mapped(embedding: Vector, emap: NDArray[np.float32]) -> Vector:
-    """inswapper's latent: the unit embedding through the file's own matrix [512, 512], brought back to length one.
+    """Inswapper's latent: the unit embedding through the file's own matrix [512, 512], brought back to length one.
 
     The length that the matrix leaves differs from person to person by what the network never saw in training.
     """

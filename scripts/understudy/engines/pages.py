@@ -1,4 +1,4 @@
-"""What every engine that works on aligned crops shares: cutting pages, their soft rim, the picture to show a network."""
+"""What engines on aligned crops share: how pages are cut, their soft rim, and the picture that stands for a talent."""
 
 from __future__ import annotations
 

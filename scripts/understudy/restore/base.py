@@ -32,6 +32,6 @@ class Restorer(Protocol):
 
         Returns
         -------
-        [n, R, R, 3] float32 display RGB 0..1. R is S, or larger where the network enlarges: then its page's transform is
-        R / S times the crop's.
+        [n, R, R, 3] float32 display RGB 0..1. R is S, or larger where the network enlarges: then the transform of its
+        page is R / S times the crop's.
         """
