@@ -21,8 +21,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from understudy.comp.resample import warp
 from understudy.errors import ConfigError
 from understudy.faces import geometry
+from understudy.faces.boxes import Image, unit_float
 from understudy.faces.geometry import LEFT_EYE, NOSE_TIP, RIGHT_EYE
 from understudy.tables import nearest
 
@@ -162,6 +164,30 @@ def similarity(five: Points, template: str, size: int, shift: float = 0.0) -> Ma
     fits = [geometry.similarity(five, pose) for pose in poses]
     misses = [_miss(five, fit, pose) for fit, pose in zip(fits, poses, strict=True)]
     return fits[int(np.argmin(misses))]
+
+
+def cut(image: Image, matrix: Matrix, size: int) -> NDArray[np.float32]:
+    """A crop [size, size, 3] float32 0..1 through a 2x3 matrix, frame to crop, without aliasing.
+
+    ``image`` is [h, w, 3] RGB, uint8 or float32 display values 0..1; beyond it its edge is repeated. Only the part that
+    the crop needs is touched.
+    """
+    back = geometry.inverse(matrix)
+    corners = back[:, :2] @ np.array([[0, size, 0, size], [0, 0, size, size]], np.float64) + back[:, 2:]
+    # Four sigmas of the prefilter and the reach of the resampling.
+    pad = 5 + 2 * np.linalg.norm(back[:, :2], axis=1)
+    limit = np.array([image.shape[1], image.shape[0]])
+    low = np.clip(np.floor(corners.min(axis=1) - pad), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=1) + pad), low + 1, limit).astype(int)
+    part = unit_float(image[low[1] : high[1], low[0] : high[0]])
+    moved = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ low])
+    return np.clip(warp(part, moved, (size, size)), 0, 1, dtype=np.float32)
+
+
+def whole(matrix: Matrix) -> Matrix:
+    """A 2x3 matrix between pixels with centres at whole numbers, for pixels with centres at .5."""
+    m = np.asarray(matrix, np.float64)
+    return np.column_stack([m[:, :2], m[:, 2] + 0.5 - m[:, :2] @ (0.5, 0.5)])
 
 
 def _miss(five: Points, fit: Matrix, pose: NDArray[np.float64]) -> float:

@@ -43,6 +43,13 @@ class Detector(Protocol):
         ...
 
 
+def unit_float(image: Image) -> NDArray[np.float32]:
+    """uint8 0..255 or float32 0..1 to float32, limited to 0..1."""
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / np.float32(255)
+    return np.clip(image, 0, 1, dtype=np.float32)
+
+
 def moved(found: Detection, offset: NDArray[np.float64]) -> Detection:
     """A detection in a part of a picture whose upper left corner is at ``offset`` [2] of the whole, in the whole."""
     return replace(found, box=found.box + np.tile(offset, 2), keys=found.keys + offset)
@@ -53,12 +60,17 @@ def turned_back(found: Detection, quarters: int, width: int, height: int) -> Det
 
     ``width`` and ``height`` are the unturned picture's.
     """
-    x, y = np.vstack([found.box.reshape(2, 2), found.keys]).T
-    # np.rot90 turns counter-clockwise.
-    back = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[quarters % 4]
-    points = np.column_stack(back)
+    points = points_back(np.vstack([found.box.reshape(2, 2), found.keys]), quarters, width, height)
     box = np.concatenate([points[:2].min(axis=0), points[:2].max(axis=0)])
     return replace(found, box=box, keys=points[2:])
+
+
+def points_back(points: NDArray[np.float64], quarters: int, width: int, height: int) -> NDArray[np.float64]:
+    """The same for points [n, 2]."""
+    x, y = points.T
+    # np.rot90 turns counter-clockwise.
+    back = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}
+    return np.column_stack(back[quarters % 4])
 
 
 def overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 
 from understudy.errors import ConfigError
 from understudy.faces.align import carried, five_of_mesh
-from understudy.faces.boxes import Detection, Detector, Image, moved, overlaps, turned_back, weighted_nms
+from understudy.faces.boxes import (
+    Detection,
+    Detector,
+    Image,
+    moved,
+    overlaps,
+    turned_back,
+    unit_float,
+    weighted_nms,
+)
 from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE, SKIN, face_space, placement, to_face
-from understudy.faces.networks import MESH_SIZE, FaceMesh, unit_float
+from understudy.faces.networks import MESH_SIZE, FaceMesh
 
 # How much of its surroundings the landmark network was trained to see.
 REGION = 1.5

@@ -9,6 +9,7 @@ from; `CardDetector` brings it into the picture and to centres at .5.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ConfigError, ModelError
-from understudy.faces.boxes import Detection, Image, best, turned_back
-from understudy.faces.networks import unit_float
+from understudy.faces.boxes import Detection, Image, best, turned_back, unit_float
 from understudy.runtime.network import Network
 
 # Two boxes that share more than this are one face, whichever network, size or angle they come from. Twins that are left
@@ -31,10 +31,10 @@ WHY_LEAST_SCORE = (
     " look and may become a track; .5 is usual, for faces that are missed add a size or an angle"
 )
 
-# Number of levels to the pixels of the square that one cell covers at each.
-STRIDES: Mapping[int, tuple[int, ...]] = MappingProxyType({3: (8, 16, 32), 5: (8, 16, 32, 64, 128)})
-# Stride to the sides of its two prior boxes.
-PRIORS: Mapping[int, tuple[int, int]] = MappingProxyType({8: (16, 32), 16: (64, 128), 32: (256, 512)})
+# Pixels of the square that one cell covers, level by level.
+STRIDES = (8, 16, 32)
+# Sides of the two prior boxes of each of those levels.
+PRIORS = ((16, 32), (64, 128), (256, 512))
 
 Outputs = Sequence[NDArray[np.float32]]
 
@@ -112,15 +112,13 @@ def canvas(image: Image, side: int) -> tuple[NDArray[np.float32], NDArray[np.flo
     return square, np.array([inner[0] / width, inner[1] / height])
 
 
-def decode_retinaface(outputs: Outputs, side: int) -> Raw:
+def decode_retinaface(outputs: Outputs, side: int, strides: Sequence[int] = STRIDES, anchors: int = 2) -> Raw:
     """RetinaFace and SCRFD: distances from anchors, in units of the stride (Guo et al. 2021, InsightFace's form).
 
-    ``outputs`` are scores of each stride, then boxes, then points: nine for strides 8, 16 and 32 with two anchors a
-    cell, fifteen for 8 to 128 with one. They have a row for each anchor, row by row of the square. An anchor lies at
-    the cell's upper left corner; a box is left, top, right and bottom from there.
+    ``outputs`` are scores of each stride, then boxes, then points, each with ``anchors`` rows for every cell, row by
+    row of the square. An anchor lies at the cell's upper left corner; a box is left, top, right and bottom from there.
     """
-    n = len(outputs) // 3
-    strides, anchors = STRIDES[n], 2 if n == 3 else 1
+    n = len(strides)
     parts = []
     for level, stride in enumerate(strides):
         centre = np.repeat(_corners(side, stride), anchors, axis=0)
@@ -142,8 +140,9 @@ def decode_priors(outputs: Outputs, side: int) -> Raw:
     ``outputs`` are offsets [n, 4], probabilities [n, 2] of no face and face, points [n, 10]. Priors are squares in
     every cell's middle, `PRIORS` pixels wide.
     """
-    centre = np.vstack([np.repeat(_corners(side, s) + s / 2, 2, axis=0) for s in STRIDES[3]])
-    size = np.concatenate([np.tile(PRIORS[s], (side // s) ** 2) for s in STRIDES[3]])[:, None]
+    centre = np.vstack([np.repeat(_corners(side, stride) + stride / 2, 2, axis=0) for stride in STRIDES])
+    cells = [(side // stride) ** 2 for stride in STRIDES]
+    size = np.concatenate([np.tile(pair, n) for pair, n in zip(PRIORS, cells, strict=True)])[:, None]
     box, score, keys = (output.astype(np.float64) for output in outputs)
     middle = centre + box.reshape(-1, 4)[:, :2] * 0.1 * size
     half = np.exp(box.reshape(-1, 4)[:, 2:] * 0.2) * size / 2
@@ -169,7 +168,7 @@ def decode_yunet(outputs: Outputs, side: int) -> Raw:
     ``outputs`` are classes of each stride, then objectness, boxes, points; one row for every cell.
     """
     parts = []
-    for level, stride in enumerate(STRIDES[3]):
+    for level, stride in enumerate(STRIDES):
         corner = _corners(side, stride)
         kind, there, box, keys = (outputs[level + 3 * part].astype(np.float64) for part in range(4))
         box = box.reshape(-1, 4)
@@ -196,18 +195,21 @@ def _joined(parts: Sequence[Raw]) -> Raw:
 
 
 def _decoder(network: Network) -> Callable[[Outputs, int], Raw]:
-    """The decoder of a network's family."""
+    """The decoder of a network's family, fitted to its card."""
     card = network.card
-    decoder, counts = DECODERS.get(card.family, (None, ()))
-    if decoder is None:
+    if card.family not in DECODERS:
         raise ModelError(
             f"{card.name} is of family {card.family}, which is no detector's",
             fix=f"its card may say {', '.join(DECODERS)}; or choose another detector",
         )
-    if len(card.outputs) not in counts:
+    decoder, count = DECODERS[card.family]
+    if card.family == "retinaface":
+        strides, anchors = card.settings.get("strides", STRIDES), card.settings.get("anchors", 2)
+        decoder, count = partial(decode_retinaface, strides=strides, anchors=anchors), 3 * len(strides)
+    if len(card.outputs) != count:
         raise ModelError(
-            f"the card of {card.name} has {len(card.outputs)} outputs; family {card.family} has"
-            f" {' or '.join(map(str, counts))}, in the order of the file, with five points for each face",
+            f"the card of {card.name} has {len(card.outputs)} outputs; family {card.family} has {count}, in the order"
+            " of the file, with five points for each face",
             fix="list all of the file's outputs on the card, or choose another detector",
         )
     return decoder
@@ -215,23 +217,25 @@ def _decoder(network: Network) -> Callable[[Outputs, int], Raw]:
 
 def _sides(network: Network, sizes: Sequence[int]) -> list[int]:
     """Those of the sizes that a network can take."""
-    tensor = network.card.inputs["image"]
+    card, tensor = network.card, network.card.inputs["image"]
     fixed = tensor.shape[2 if tensor.layout == "nchw" else 1]
-    fit = [size for size in sizes if size == fixed or (fixed is None and size % STRIDES[3][-1] == 0)]
+    offered = [fixed] if fixed else card.settings.get("sizes", sizes)
+    fit = [size for size in sizes if size in offered]
     if not fit:
         raise ConfigError(
-            f"detector {network.card.name} takes {fixed or 'multiples of 32'} pixels only, and the sizes asked for are"
+            f"detector {card.name} takes {' or '.join(map(str, offered))} pixels, and the sizes asked for are"
             f" {', '.join(map(str, sizes))}",
-            fix=f"add {fixed or 640} to detect.sizes, or choose another detector",
+            fix=f"add {offered[-1]} to detect.sizes, or choose another detector",
         )
     return fit
 
 
-DECODERS: Mapping[str, tuple[Callable[[Outputs, int], Raw], tuple[int, ...]]] = MappingProxyType(
+# Family to its decoder and the number of a file's outputs.
+DECODERS: Mapping[str, tuple[Callable[[Outputs, int], Raw], int]] = MappingProxyType(
     {
-        "retinaface": (decode_retinaface, (9, 15)),
-        "retinaface_priors": (decode_priors, (3,)),
-        "yoloface": (decode_yoloface, (1,)),
-        "yunet": (decode_yunet, (12,)),
+        "retinaface": (decode_retinaface, 9),
+        "retinaface_priors": (decode_priors, 3),
+        "yoloface": (decode_yoloface, 1),
+        "yunet": (decode_yunet, 12),
     }
 )

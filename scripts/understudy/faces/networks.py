@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
-from understudy.faces.boxes import Detection, Image, weighted_nms
+from understudy.faces.boxes import Detection, Image, unit_float, weighted_nms
 
 DETECTOR_SIZE = 192
 DETECTOR_GRID = 48
@@ -111,13 +111,6 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """The logistic function, its argument limited to +-100 as in the networks' training."""
     limited: NDArray[np.float64] = np.clip(logits.astype(np.float64), -100.0, 100.0)
     return 1.0 / (1.0 + np.exp(-limited))
-
-
-def unit_float(image: Image) -> NDArray[np.float32]:
-    """uint8 0..255 or float32 0..1 to float32, limited to 0..1."""
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255)
-    return np.clip(image, 0, 1, dtype=np.float32)
 
 
 def letterbox(
