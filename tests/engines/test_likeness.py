@@ -14,6 +14,7 @@ from understudy.comp.matte import layers
 from understudy.engines.base import FaceContext, TalentAtlas
 from understudy.engines.load import load_engine
 from understudy.faces import geometry as g
+from understudy.faces.align import five_of_mesh
 from understudy.faces.detect import find_faces, landmarks_near
 from understudy.faces.networks import BlazeFace, FaceMesh
 from understudy.media.extract import decode
@@ -76,11 +77,12 @@ def test_the_talent_is_recognised_on_a_real_plate(clip, shared, identity, networ
 
     engine = load_engine("mesh")
     state = engine.prepare(TalentAtlas("grace", (picture,), (talent.points,)), track, SWAP)
-    contexts = [FaceContext(i, p, i) for i, p in enumerate(points)]
-    faces, mattes = engine.swap(images, state, contexts)
+    contexts = [FaceContext(i, p, i, five_of_mesh(p)) for i, p in enumerate(points)]
+    made = engine.swap(images, state, contexts)
+    faces = [new.image for new in made]
     mattes = [
-        layers(p, i.shape[:2], m, i, [], MATTE)["matte"]
-        for i, m, p in zip(images, mattes, points, strict=True)
+        layers(p, i.shape[:2], new.matte, i, [], MATTE)["matte"]
+        for i, new, p in zip(images, made, points, strict=True)
     ]
     samples = [Sample(*row) for row in zip(images, faces, mattes, points, strict=True)]
     fitted = fit(samples, MATCH)

@@ -33,18 +33,22 @@ def gaussian(image: Image, sigma: float | tuple[float, float]) -> Image:
     )
 
 
-def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
+def warp(
+    image: Image, matrix: ArrayLike, size: tuple[int, int], interpolation: int = cv2.INTER_LANCZOS4
+) -> Image:
     """Resample through a 2x3 matrix that maps source to target pixels.
 
     Parameters
     ----------
     size:
         Width and height of the result.
+    interpolation:
+        OpenCV's; linear for a matte, where nothing may ring.
 
     Returns
     -------
-    float32 [height, width(, 3)]; Lanczos-4, after a Gaussian prefilter along each source axis that is shrunk.
-    Beyond the source its edge is repeated.
+    float32 [height, width(, 3)], after a Gaussian prefilter along each source axis that is shrunk. Beyond the source
+    its edge is repeated.
     """
     m = np.asarray(matrix, np.float64)
     back = np.linalg.inv(m[:, :2])
@@ -55,7 +59,7 @@ def warp(image: Image, matrix: ArrayLike, size: tuple[int, int]) -> Image:
         gaussian(image, (float(sx), float(sy))),
         np.column_stack([m[:, :2], shift]),
         size,
-        flags=cv2.INTER_LANCZOS4,
+        flags=interpolation,
         borderMode=cv2.BORDER_REPLICATE,
     )
 

@@ -8,11 +8,14 @@ That is how results come not to depend on the size of a chunk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.runtime.cards import ModelCard
 
 Image = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -43,8 +46,16 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """A model's card and its file; no file where a vendor's command holds the network."""
+
+    card: ModelCard
+    path: Path | None
+
+
+@dataclass(frozen=True)
 class TalentAtlas:
-    """Pictures of one talent with the mesh found on each.
+    """Pictures of one talent with the face found on each.
 
     Attributes
     ----------
@@ -56,12 +67,21 @@ class TalentAtlas:
         For each picture its mesh, float32 [468, 3], in pixels of that picture (centres at .5).
     lights:
         For each picture the light on the face [3], measured as a track's is; empty where nobody measured it.
+    fives:
+        For each picture the five points of `faces.align` [5, 2], in pixels of that picture (centres at .5).
+    embeddings:
+        By the recogniser's name, its vector of each picture as it came out of the network, float32 [n, d].
+    quality:
+        What each picture is worth as a source, [n], 0 to 1.
     """
 
     id: str
     pictures: tuple[Image, ...]
     points: tuple[Points, ...]
     lights: tuple[NDArray[Any], ...] = ()
+    fives: tuple[Points, ...] = ()
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    quality: NDArray[Any] | tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +96,34 @@ class FaceContext:
         The performer's mesh, float32 [468, 3], in pixels of the crop (centres at .5).
     index:
         Row of this frame in the track that `Engine.prepare` was given.
+    five:
+        The performer's five points as `faces.align` orders them, float32 [5, 2], in pixels of the crop (centres at
+        .5).
     """
 
     frame: int
     points: Points
     index: int
+    five: Points
+
+
+@dataclass(frozen=True)
+class NewFace:
+    """A new face as an engine makes it: a page of its own, and where on the crop of the plate the page lies.
+
+    Attributes
+    ----------
+    image:
+        Display-referred RGB, float32 [h, w, 3], 0 to 1 where the plate has no highlights above white.
+    matte:
+        Where the page shows the new face, float32 [h, w], 0 to 1.
+    transform:
+        Pixels of the crop to pixels of the page, float64 [2, 3] (centres at .5).
+    """
+
+    image: Image
+    matte: Image
+    transform: NDArray[np.float64]
 
 
 @runtime_checkable
@@ -102,6 +145,10 @@ class Performance(Protocol):
     def light(self) -> NDArray[Any]:
         """Direction that the face is lit from [n, 3], as the faces room measures it."""
 
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """The performer's vectors by the look's recogniser [n, d], NaN on frames without; d is 0 if there is none."""
+
 
 class Engine(Protocol[StateT]):
     """One way to make the new face."""
@@ -115,19 +162,16 @@ class Engine(Protocol[StateT]):
 
     def swap(
         self, crops: Sequence[Image], state: StateT, context: Sequence[FaceContext]
-    ) -> tuple[list[Image], list[Image]]:
-        """New faces and the engine's own mattes, one per crop.
+    ) -> list[NewFace]:
+        """New faces with the engine's own mattes, one per crop.
 
         Parameters
         ----------
         crops:
-            Display-referred RGB, float32 [h, w, 3]; sizes may differ.
+            Display-referred RGB, float32 [h, w, 3]; sizes may differ. All of them are worked on at once, so their
+            number is what memory allows.
         state:
             What `prepare` returned for this talent and track.
         context:
             One per crop.
-
-        Returns
-        -------
-        Faces of the crops' sizes, display-referred float32; mattes float32 [h, w], 0 to 1.
         """

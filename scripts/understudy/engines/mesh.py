@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.engines.atlas import choose, crossfade
-from understudy.engines.base import Card, FaceContext, Image, Performance, TalentAtlas
+from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.pictures import source
 from understudy.engines.warp import (
     Pyramid,
@@ -170,10 +170,10 @@ class MeshEngine:
 
     def swap(
         self, crops: Sequence[Image], state: MeshState, context: Sequence[FaceContext]
-    ) -> tuple[list[Image], list[Image]]:
-        """Warp the talent's face onto each crop. See `understudy.engines.base.Engine.swap`."""
+    ) -> list[NewFace]:
+        """Warp the talent's face onto each crop, which is its own page. See `understudy.engines.base.Engine.swap`."""
         results = [render(crop, state, face) for crop, face in zip(crops, context, strict=True)]
-        return [face for face, _ in results], [matte for _, matte in results]
+        return [NewFace(face, matte, np.eye(2, 3)) for face, matte in results]
 
 
 def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Image]:

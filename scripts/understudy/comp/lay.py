@@ -1,0 +1,89 @@
+"""Between the crop of a plate and the page that a network works on: taken without aliasing, laid back by difference.
+
+A page is a square (or any rectangle) that a transform [2, 3] cuts out of a crop: pixels of the crop to pixels of the
+page, pixel centres at .5. Images are float32 display RGB [h, w, 3], mattes float32 [h, w].
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp.resample import Image, warp
+
+Matrix = NDArray[np.float64]
+Box = tuple[slice, slice]
+
+
+def take(crop: Image, transform: Matrix, size: int | tuple[int, int]) -> Image:
+    """The page of a crop, [h, w(, 3)]: Lanczos-4 behind a low-pass, so that a close-up may shrink as far as it must.
+
+    ``size`` is the page's side, or its width and height. Beyond the crop its edge is repeated.
+    """
+    width, height = (size, size) if isinstance(size, int) else size
+    return warp(crop, transform, (width, height))
+
+
+def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Image, Image]:
+    """A page that a network changed, and its matte, at the crop's own pixels.
+
+    What is laid is the difference to `take` of the crop: where the network changed nothing, nothing is resampled.
+
+    Parameters
+    ----------
+    page:
+        [h, w, 3] as `take` cut it with ``transform``, changed.
+    matte:
+        [h, w] of the page.
+
+    Returns
+    -------
+    Face [H, W, 3] and matte [H, W] of the crop's size. Outside the page the face is the crop's bits and the matte 0;
+    a page that equals `take` of the crop gives the crop's bits everywhere.
+    """
+    if page.shape == crop.shape and np.array_equal(transform, np.eye(2, 3)):
+        return page.copy(), matte.copy()
+    height, width = page.shape[:2]
+    face, laid = crop.copy(), np.zeros(crop.shape[:2], np.float32)
+    box, inside = covered(transform, (height, width), crop.shape[:2])
+    if not inside.size:
+        return face, laid
+    change = page - take(crop, transform, (width, height))
+    face[box] += _back(change, transform, box, cv2.INTER_LANCZOS4) * inside[..., None]
+    laid[box] = np.clip(_back(matte, transform, box, cv2.INTER_LINEAR), 0, 1) * inside
+    return face, laid
+
+
+def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
+    """A page's matte [h, w] at a crop's pixels, float32 of ``shape`` (H, W); 0 outside the page."""
+    laid = np.zeros(shape, np.float32)
+    box, inside = covered(transform, matte.shape[:2], shape)
+    if inside.size:
+        laid[box] = np.clip(_back(matte, transform, box, cv2.INTER_LINEAR), 0, 1) * inside
+    return laid
+
+
+def covered(transform: Matrix, page: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
+    """The box of a crop (H, W) that a page (h, w) lies in, and which of its pixels have their centre on the page."""
+    m = np.asarray(transform, np.float64)
+    corners = np.array([[0, 0], [page[1], 0], [page[1], page[0]], [0, page[0]]])
+    corners = (corners - m[:, 2]) @ np.linalg.inv(m[:, :2]).T
+    limit = np.array(shape[1::-1])
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)), 0, limit).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)), 0, limit).astype(int)
+    x, y = np.arange(x0, x1) + 0.5, np.arange(y0, y1)[:, None] + 0.5
+    inside = np.ones((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
+    for row, length in zip(m, page[1::-1], strict=True):
+        at = row[0] * x + row[1] * y + row[2]
+        inside &= (at >= 0) & (at <= length)
+    return (slice(y0, y1), slice(x0, x1)), inside
+
+
+def _back(image: Image, transform: Matrix, box: Box, interpolation: int) -> Image:
+    """A page's image at the pixels of a box of the crop."""
+    inverse = cv2.invertAffineTransform(np.asarray(transform, np.float64))
+    rows, columns = box
+    inverse[:, 2] -= columns.start, rows.start
+    size = columns.stop - columns.start, rows.stop - rows.start
+    return warp(np.ascontiguousarray(image), inverse, size, interpolation)

@@ -1,0 +1,1 @@
+"""Who puts detail back into a new face, behind one interface."""
