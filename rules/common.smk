@@ -12,6 +12,8 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
 from understudy.runtime.doctor import check_runtime
+from understudy.runtime.cards import has_file
+from understudy.stages.fetch import drop_stale
 from understudy.stages.ingest_first import ingest_first
 from understudy.runtime.lock import hold
 from understudy.runtime.status import write_plan
@@ -25,6 +27,9 @@ if workflow.is_main_process:
     check_runtime()
     if not SHOW.shots:
         print(f"nothing to do: the shot list {config['shots']} has no shots", file=sys.stderr)
+    for words in SHOW.warnings():
+        print(f"warning: {words}", file=sys.stderr)
+    drop_stale(SHOW.work / "models", SHOW.models, SHOW.models_needed(), SHOW.store)
     ingest_first(SHOW, config, HERE / "ingest.smk")
 
 PLAN = Plan(SHOW, {shot: Stamp.read(SHOW.work / shot / "plate.stamp") for shot in SHOW.shots})
@@ -42,6 +47,7 @@ wildcard_constraints:
     shot=r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
     talent=r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
     chunk=r"\d+-\d+",
+    model=r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
 
 
 onstart:
@@ -126,14 +132,50 @@ def roto_files(wildcards):
     return [file for file in files if Path(file).is_file()]
 
 
-def stored_model(name):
-    """Path of a model in the store."""
-    return f"{SHOW.store}/{SHOW.models[name]['file']}"
+def stamps_of_models(names):
+    """The stamps of models; a vendor's command, which has no file, has none."""
+    return [f"{SHOW.work}/models/{name}.json" for name in names if has_file(SHOW.models[name])]
 
 
-def card_of_file(wildcards):
-    """Name and card of the model that a file of the store belongs to."""
-    return next([name, card] for name, card in SHOW.models.items() if card["file"] == wildcards.file)
+def models_of(stage):
+    """The models that a stage is given."""
+
+    def of(wildcards):
+        return stamps_of_models(PLAN.models(stage, wildcards.shot))
+
+    return of
+
+
+def models_of_talent(wildcards):
+    """The models that a talent's pictures are looked at with."""
+    return stamps_of_models(SHOW.models_of_talent(wildcards.talent))
+
+
+def model_job(wildcards):
+    """Params of `fetch_model`."""
+    return {
+        "model": wildcards.model,
+        "card": SHOW.models[wildcards.model],
+        "store": str(SHOW.store),
+        "lock": str(SHOW.lock),
+        "wheel": config.get("wheel", ""),
+        "mirror": SHOW.mirror,
+    }
+
+
+def pictures_of_cast(wildcards):
+    """The pictures that performers of a shot are cast by."""
+    return [str(path) for path in SHOW.pictures_of(wildcards.shot).values()]
+
+
+def enhanced_chunk(wildcards):
+    """The restored faces of a chunk, where the look has any."""
+    return f"{SHOW.work}/{wildcards.shot}/enhance/{wildcards.chunk}.json" if PLAN.enhanced(wildcards.shot) else []
+
+
+def enhanced_shot(wildcards):
+    """The restored faces of a whole shot."""
+    return chunks_of("enhance")(wildcards) if PLAN.enhanced(wildcards.shot) else []
 
 
 def talent_job(wildcards):

@@ -7,30 +7,28 @@ Networks come into the store by `fetch_model`, the only rule that uses the netwo
 rule fetch_model:
     """Put one model into the store, from its wheel, file or address, and check its hash."""
     output:
-        "<store>/{file}",
+        "<work>/models/{model}.json",
     log:
-        "<store>/logs/{file}.log",
+        "<work>/logs/models/{model}.log",
     conda:
         "../envs/understudy.yaml"
     params:
-        card=card_of_file,
-        wheel=config.get("wheel"),
+        job=model_job,
     script:
         "../scripts/fetch_model.py"
 
 
 rule models:
-    """Every model of config/models.yaml in the store."""
+    """Every model that the looks of the selected shots need, and what feeds it, in the store."""
     input:
-        [f"{SHOW.store}/{card['file']}" for card in SHOW.models.values()],
+        stamps_of_models(SHOW.models_needed()),
 
 
 rule talent:
     """Find the one face on each of a talent's pictures."""
     input:
         pictures=pictures_of_talent,
-        detector=ancient(stored_model("blazeface_full_range")),
-        landmarker=ancient(stored_model("face_mesh_468")),
+        models=models_of_talent,
     output:
         "<talent>/{talent}/atlas.json",
     log:
@@ -50,8 +48,7 @@ rule detect:
     input:
         plate="<work>/{shot}/plate.json",
         frames=stored_chunk,
-        detector=ancient(stored_model("blazeface_full_range")),
-        landmarker=ancient(stored_model("face_mesh_468")),
+        models=models_of("detect"),
     output:
         "<work>/{shot}/detect/{chunk}.json",
     log:
@@ -73,7 +70,8 @@ rule track:
         plate="<work>/{shot}/plate.json",
         frames=stored_shot,
         faces=chunks_of("detect"),
-        landmarker=ancient(stored_model("face_mesh_468")),
+        pictures=pictures_of_cast,
+        models=models_of("track"),
     output:
         "<work>/{shot}/track.json",
     log:

@@ -35,6 +35,8 @@ rule doctor:
         project=str(HERE.parent / "pyproject.toml"),
         root=str(SHOW.root),
         store=str(SHOW.store),
-        models=SHOW.models,
+        lock=str(SHOW.lock),
+        models={name: SHOW.models[name] for name in SHOW.models_needed()},
+        provider=SHOW.device["provider"],
     script:
         "../scripts/doctor.py"

@@ -41,6 +41,7 @@ rule hero:
         tracks="<work>/{shot}/track.json",
         talents=talents_of_shot,
         roto=roto_files,
+        models=models_of("hero"),
     output:
         "<work>/{shot}/preview.json",
     log:

@@ -1,4 +1,4 @@
-"""Swap: the new faces of one chunk, and the mattes they are laid in through."""
+"""Swap: the new faces of one chunk, restored where the look says so, and the mattes they are laid in through."""
 
 
 rule swap:
@@ -8,6 +8,7 @@ rule swap:
         crops="<work>/{shot}/align/{chunk}.json",
         tracks="<work>/{shot}/track.json",
         talents=talents_of_shot,
+        models=models_of("swap"),
     output:
         "<work>/{shot}/swap/{chunk}.json",
     log:
@@ -23,6 +24,29 @@ rule swap:
         "../scripts/swap.py"
 
 
+rule enhance:
+    """Restore the new faces of one chunk, at full strength."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        crops="<work>/{shot}/align/{chunk}.json",
+        tracks="<work>/{shot}/track.json",
+        faces="<work>/{shot}/swap/{chunk}.json",
+        models=models_of("enhance"),
+    output:
+        "<work>/{shot}/enhance/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/enhance/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/enhance/{chunk}.tsv"
+    priority: urgency
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        job=job("enhance"),
+    script:
+        "../scripts/enhance.py"
+
+
 rule matte:
     """Build the matte layers of one chunk and their combination."""
     input:
@@ -31,6 +55,7 @@ rule matte:
         tracks="<work>/{shot}/track.json",
         faces="<work>/{shot}/swap/{chunk}.json",
         roto=roto_files,
+        models=models_of("matte"),
     output:
         "<work>/{shot}/matte/{chunk}.json",
     log:

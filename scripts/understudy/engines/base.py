@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-
-from understudy.runtime.cards import ModelCard
 
 Image = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -43,14 +40,6 @@ class Card:
     template: str
     range: tuple[float, float]
     window: int
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model's card and its file; no file where a vendor's command holds the network."""
-
-    card: ModelCard
-    path: Path | None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from understudy.engines.base import Engine, Weights
+from understudy.engines.base import Engine
 from understudy.errors import ConfigError, ModelError
-from understudy.runtime.cards import ModelCard
+from understudy.runtime.cards import ModelCard, Weights
 from understudy.runtime.sessions import Device
 
 ENGINES = ("mesh", "onnx", "dfm", "insightface", "external")

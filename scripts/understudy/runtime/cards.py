@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from understudy.errors import ModelError
@@ -119,6 +120,19 @@ class ModelCard:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
     settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's card and its file; no file where a vendor's command holds the network."""
+
+    card: ModelCard
+    path: Path | None
+
+
+def has_file(card: Mapping[str, Any]) -> bool:
+    """Whether a card, as plain data, is of a file; a vendor's command keeps its network to itself."""
+    return "command" not in (card.get("settings") or {})
 
 
 def model_card(name: str, card: Mapping[str, Any]) -> ModelCard:

@@ -6,13 +6,14 @@ import ctypes
 import errno
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from understudy.errors import UnderstudyError
+from understudy.runtime.cards import Weights, has_file, model_card
 from understudy.runtime.ledger import Ledger
 from understudy.runtime.models import locate
 from understudy.runtime.records import Facts, Record, Task, describe, fulfil, read_record
@@ -37,6 +38,10 @@ class Job:
         Name to the files given; `record` and `records` read those that are records.
     tick:
         Call with a number of frames done.
+    weights:
+        The models given, by name, each file checked.
+    device:
+        Where networks run.
     """
 
     folder: Path
@@ -44,6 +49,8 @@ class Job:
     settings: dict[str, Any]
     inputs: dict[str, list[Path]]
     tick: Callable[[int], None]
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    device: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shot(self) -> str:
@@ -96,6 +103,20 @@ def spoken(log: Path, about: str = "") -> Iterator[None]:
         sys.exit(f"understudy: {about}{told(error)}")
 
 
+def weights_of(cards: Mapping[str, Mapping[str, Any]], store: Path, lock: Path) -> dict[str, Weights]:
+    """The models of a job, by name, each file in the store checked against its card or the lock.
+
+    Raises
+    ------
+    ModelError
+        A file is missing or is another one.
+    """
+    return {
+        name: Weights(model_card(name, card), locate(name, card, store, lock) if has_file(card) else None)
+        for name, card in cards.items()
+    }
+
+
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees, for the next frame.
 
@@ -141,10 +162,12 @@ def run(snakemake: Any, stage: Callable[[Job], Facts]) -> None:
     try:
         with Path(snakemake.log[0]).open("w", encoding="utf-8") as log:
             try:
-                for name, (model, card) in plan["models"].items():
-                    locate(model, card, inputs[name][0].parent)
+                weights = weights_of(plan["models"], Path(plan["store"]), Path(plan["lock"]))
                 _, reused = fulfil(
-                    task, lambda folder: stage(Job(folder, task.subject, task.settings, inputs, ledger))
+                    task,
+                    lambda folder: stage(
+                        Job(folder, task.subject, task.settings, inputs, ledger, weights, plan["device"])
+                    ),
                 )
             except BaseException as error:
                 log.write(told(error) if isinstance(error, UnderstudyError | OSError) else traceback.format_exc())

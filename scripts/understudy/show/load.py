@@ -17,11 +17,13 @@ from understudy.show.cast import CastEntry, parse_cast
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges
 from understudy.show.looks import Looks, load_looks
+from understudy.show.models import EMBEDDED, check_models, every_model, recognisers_of, warnings
 from understudy.show.overrides import Overrides, load_overrides
 from understudy.show.schema import check_cells, conform, filled, schema
 from understudy.show.settings import Settings
 from understudy.tables import Row, nearest, read_table
 from understudy.trust.clearances import check, load_clearances
+from understudy.trust.licences import Purpose, check_purpose
 
 _PATTERN = re.compile(r"%0?([0-9]*)d|#+")
 _MOST_SHOWN = 20
@@ -82,8 +84,10 @@ class Show:
 
     Attributes
     ----------
-    name, root, project, chunk, store:
+    name, root, project, chunk, store, lock, purpose, mirror:
         As in the configuration; `store` is the folder of the models' files.
+    device:
+        Where networks run: ``provider``, ``device_id``, ``batch``.
     base:
         Folder that the configuration's relative paths are relative to.
     shots:
@@ -100,6 +104,10 @@ class Show:
     project: str
     chunk: int
     store: Path
+    lock: Path
+    purpose: Purpose
+    mirror: str
+    device: Mapping[str, Any]
     shots: Mapping[str, Shot]
     all_shots: Mapping[str, Shot]
     talents: Mapping[str, Talent]
@@ -138,6 +146,30 @@ class Show:
     def overrides(self, shot: str) -> Overrides:
         """A shot's overrides; empty if it has no override file."""
         return self._overrides.get(shot, Overrides())
+
+    def models_of_talent(self, talent: str) -> tuple[str, ...]:
+        """Names of the models that a talent's pictures are looked at with, for all selected shots."""
+        shots = [shot for shot in self.shots if talent in self.talents_of(shot)]
+        feeders = [name for shot in shots for name in recognisers_of(self.settings(shot), self.models)]
+        return tuple(dict.fromkeys([*EMBEDDED, *feeders]))
+
+    def models_needed(self) -> tuple[str, ...]:
+        """Names of the models that the selected shots need, everything that feeds them included."""
+        needed = [name for shot in self.shots for name in every_model(self.settings(shot), self.models)]
+        return tuple(dict.fromkeys(needed))
+
+    def pictures_of(self, shot: str) -> dict[str, Path]:
+        """The pictures that performers of a shot are cast by, as the shot list writes them, and where they are."""
+        cast = self.all_shots[shot].cast
+        return {str(entry.value): self.base / str(entry.value) for entry in cast if entry.kind == "like"}
+
+    def warnings(self) -> list[str]:
+        """What a person should know before the selected shots are rendered; equal words of several shots once."""
+        told: dict[str, list[str]] = {}
+        for shot in self.shots:
+            for words in warnings(self.settings(shot)):
+                told.setdefault(words, []).append(shot)
+        return [f"{', '.join(shots)}: {words}" for words, shots in told.items()]
 
     def talents_of(self, shot: str) -> list[str]:
         """Ids of the talents that may appear in a shot, by shot list or overrides, sorted."""
@@ -210,6 +242,10 @@ def load_show(config: Mapping[str, Any], base: Path, *, today: datetime.date) ->
         project=settled["project"] or settled["show"],
         chunk=settled["chunk"],
         store=base / settled["store"],
+        lock=base / settled["lock"],
+        purpose=settled["purpose"],
+        mirror=settled["mirror"],
+        device={"provider": settled["provider"], "device_id": settled["device"], "batch": settled["batch"]},
         shots=_chosen(settled["only"], shots),
         all_shots=shots,
         talents=talents,
@@ -219,6 +255,7 @@ def load_show(config: Mapping[str, Any], base: Path, *, today: datetime.date) ->
         _overrides=overrides,
     )
     _check_clearances(show, base / settled["clearances"], today)
+    _all(partial(_check_models, show, shot) for shot in show.shots.values())
     _check_files(show, shot_list, talents_document)
     for shot in show.shots.values():
         if shot.first is not None and shot.last is not None:
@@ -447,12 +484,29 @@ def _check_clearances(show: Show, path: Path, today: datetime.date) -> None:
     )
 
 
+def _check_models(show: Show, shot: Shot) -> None:
+    where = f"shot {shot.id}, look {shot.look}" if shot.look else f"shot {shot.id}"
+    settings = show.settings(shot.id)
+    check_models(settings, show.models, where)
+    check_purpose(show.purpose, every_model(settings, show.models), show.models, where)
+    if show.pictures_of(shot.id) and not settings["detect"]["recogniser"]:
+        raise ConfigError(
+            "a performer is cast by a picture, and nobody tells faces apart",
+            where=where,
+            fix="name a recogniser in detect.recogniser, or cast by track, box or place",
+        )
+
+
 def _check_files(show: Show, shot_list: Path, talents: Document) -> None:
     """Refuse missing plates and pictures of the chosen shots; `ingest` and `talent` judge what they hold."""
     for name in sorted({talent for shot in show.shots for talent in show.talents_of(shot)}):
         for index, picture in enumerate(show.talents[name].pictures):
             where = talents.where((name, "pictures", index))
             _check_exists(f"the picture {picture}", picture, Path.is_file, where, "correct the path")
+    for shot in show.shots.values():
+        for written, picture in show.pictures_of(shot.id).items():
+            where = f"{shot_list}, line {shot.row} (shot {shot.id})"
+            _check_exists(f"the picture {written} of the cast", picture, Path.is_file, where, "correct the path")
     exists = cache(_plate_exists)
     fix = "correct the path, bring the plate online, or leave the shot out with --config only=..."
     _all(

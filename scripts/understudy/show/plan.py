@@ -12,18 +12,18 @@ from understudy.errors import ConfigError
 from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
+from understudy.show.models import every_model, models_of
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
+from understudy.trust.licences import licence_rows
 
-ORDER = ("extract", "detect", "track", "align", "swap", "matte", "match", "composite", "stills", "encode", "qc")
-HERO = ("align", "swap", "matte", "match", "composite")
-FINISH = ("light", "texture", "grain")
+ORDER = ("extract", "detect", "track", "align", "swap", "enhance", "matte", "match", "composite", "stills", "encode", "qc")
+HERO = ("align", "swap", "enhance", "matte", "match", "composite")
+FINISH = ("light", "texture", "grain", "restored")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
-LANDMARKER = {"landmarker": "face_mesh_468"}
-DETECTOR = {"detector": "blazeface_full_range"}
-NETWORKS = {"talent": DETECTOR | LANDMARKER, "detect": DETECTOR | LANDMARKER, "track": LANDMARKER}
-"""Stage to its inputs that are models, by the models' names."""
+CONTRACT = ("role", "family", "file", "sha256", "template", "size", "fed_by", "inputs", "outputs", "settings")
+"""Keys of a card that a result depends on."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Plan:
     def __init__(self, show: Show, stamps: Mapping[str, Stamp]) -> None:
         self._show = show
         self._stamps = stamps
+        self._resolved = {shot: show.settings(shot) for shot in stamps}
         self._chunks = {shot: self._cut(shot) for shot in stamps}
 
     def _cut(self, shot: str) -> dict[str, tuple[int, int]]:
@@ -90,6 +91,17 @@ class Plan:
     def movie(self, shot: str) -> bool:
         """Whether the shot's plate is a movie (and so needs a frame store)."""
         return self._stamps[shot].kind == "movie"
+
+    def enhanced(self, shot: str) -> bool:
+        """Whether the shot's look restores the new faces."""
+        return bool(self._resolved[shot]["enhance"]["model"])
+
+    def models(self, stage: str, shot: str) -> tuple[str, ...]:
+        """Names of the models that a stage of a shot is given; for ``qc``, which runs none, of all that the shot has."""
+        settings, cards = self._resolved[shot], self._show.models
+        if stage == "qc":
+            return every_model(settings, cards)
+        return models_of(stage, settings, cards, by_picture=bool(self._show.pictures_of(shot)))
 
     def stills(self, shot: str) -> bool:
         """Whether a delivery of the shot asks for frames or mattes."""
@@ -115,6 +127,7 @@ class Plan:
 
     def job(self, stage: str, shot: str, chunk: str | None = None) -> dict[str, Any]:
         """What one job is asked to do: subject, settings, code digest (everything JSON)."""
+        models = self.models(stage, shot) if stage != "qc" else ()
         into = {
             "stills": self._show.out / shot,
             "encode": self._show.out / shot,
@@ -123,23 +136,25 @@ class Plan:
         return {
             "stage": stage,
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
-            "settings": self._settings(stage, shot),
+            "settings": self._settings(stage, shot) | self._contracts(models),
             "code": code_of(stage),
-            "models": self._cards(stage),
+            **self._runtime(models),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
         }
 
     def _settings(self, stage: str, shot: str) -> dict[str, Any]:
-        show, asked = self._show, self._show.shots[shot]
-        settings = show.settings(shot)
+        show, asked, settings = self._show, self._show.shots[shot], self._resolved[shot]
         own = dict(settings.get(stage, {}))
         if stage == "track":
             own["cast"] = [[entry.kind, entry.value, entry.talent] for entry in asked.cast]
             own["overrides"] = override_record(show.overrides(shot))
             own["look"] = {key: value for key, value in settings["detect"].items() if key != "ranges"}
+            own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
             own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
+        if stage == "enhance":
+            own["precision"] = settings["swap"]["precision"]
         if stage == "composite":
             # The fit hands these on, but a frame range may change them after it.
             finish = settings["match"]
@@ -156,28 +171,37 @@ class Plan:
             own["notes"] = asked.notes
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
             own["resolved"] = settings
+            own["purpose"] = show.purpose
+            own["models"] = licence_rows(self.models("qc", shot), show.models)
         if stage == "hero":
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
         return own
 
     def talent_job(self, talent: str) -> dict[str, Any]:
         """What the job that prepares a talent's pictures is asked to do."""
+        models = self._show.models_of_talent(talent)
         return {
             "stage": "talent",
             "subject": {"talent": talent},
-            "settings": defaults(schema("settings"))["detect"],
+            "settings": {"look": defaults(schema("settings"))["detect"]} | self._contracts(models),
             "code": code_of("talent"),
-            "models": self._cards("talent"),
+            **self._runtime(models),
             "ledger": str(self._show.talent_folder / talent / "ledger.jsonl"),
             "into": None,
         }
 
-    def _cards(self, stage: str) -> dict[str, Any]:
-        """The models that a stage is given, each by its input: name, and what the store's file must be."""
-        cards = self._show.models
+    def _contracts(self, models: tuple[str, ...]) -> dict[str, Any]:
+        """What the cards of a stage's models say of the pixels: a corrected card makes them anew."""
+        cards = {name: self._show.models[name] for name in models}
+        return {"cards": {name: {key: card[key] for key in CONTRACT if key in card} for name, card in cards.items()}}
+
+    def _runtime(self, models: tuple[str, ...]) -> dict[str, Any]:
+        """What a job must know to run networks, on which no pixel depends."""
         return {
-            given: [name, {key: cards[name][key] for key in ("file", "sha256")}]
-            for given, name in NETWORKS.get(stage, {}).items()
+            "models": {name: self._show.models[name] for name in models},
+            "store": str(self._show.store),
+            "lock": str(self._show.lock),
+            "device": dict(self._show.device),
         }
 
     def totals(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -186,7 +210,7 @@ class Plan:
         for shot, ranges in self._chunks.items():
             chunked = {name: last - first + 1 for name, (first, last) in ranges.items()}
             whole = sum(chunked.values())
-            needed = {"extract": self.movie(shot), "stills": self.stills(shot)}
+            needed = {"extract": self.movie(shot), "enhance": self.enhanced(shot), "stills": self.stills(shot)}
             stages = {stage: chunked for stage in CHUNKED if needed.get(stage, True)}
             stages |= {stage: {stage: whole} for stage in WHOLE}
             found[shot] = {stage: stages[stage] for stage in ORDER if stage in stages}

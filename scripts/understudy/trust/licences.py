@@ -78,19 +78,12 @@ def check_purpose(purpose: Purpose, names: Iterable[str], cards: Cards, where: s
     )
 
 
-def licence_rows(names: Iterable[str], cards: Cards, recorded: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What ran, for the record: one row per file of the closure.
-
-    Parameters
-    ----------
-    recorded:
-        File to sha256, for the cards that give none (`understudy.runtime.models.recorded`).
-    """
+def licence_rows(names: Iterable[str], cards: Cards) -> list[dict[str, Any]]:
+    """What runs, for the record: one row per file of the closure."""
     return [
         {
             "name": name,
             "file": cards[name]["file"],
-            "sha256": cards[name].get("sha256") or recorded.get(cards[name]["file"]),
             "licence": cards[name]["licence"],
             "evidence": cards[name]["evidence"],
         }
