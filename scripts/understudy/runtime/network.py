@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -78,13 +79,19 @@ class Network:
                 where=f"model {card.name}",
                 fix="give it `inputs` and `outputs`",
             )
+        if not path.is_file():
+            raise ModelError(f"no file {path}", where=f"model {card.name}", fix="run: snakemake models")
         import onnxruntime
 
         self.card, self.batch = card, 1
         self._path, self._device = path, device
         self._where = f"model {card.name} ({path})"
         # The card is part of it: another one may name other tensors, or read them otherwise.
-        trials = Trials(path, f"{device.provider} {device.fp16} {onnxruntime.__version__} {_digest(card)}")
+        version = onnxruntime.__version__
+        trials = Trials(path, f"{device.provider} {device.threads} {device.fp16} {version} {_digest(card)}")
+        # TensorRT names what it built by the graph alone: two trainings of one architecture would share it.
+        engines = path.parent / "engines" / f"{trials.digest[:16]}-onnxruntime-{version}"
+        self._engines = engines if os.access(path.parent, os.W_OK) else None
         trial = trials.recall()
         model = graphs.load(path, self._where)
         if trial is None:
@@ -172,7 +179,7 @@ class Network:
             model = graphs.halved(model)
         if together or half:
             source = model.SerializeToString()
-        opened = session(source, self._device, self._where)
+        opened = session(source, self._device, self._where, self._engines)
         self._inputs = self._matched("input", self.card.inputs, opened.get_inputs())
         self._outputs = self._matched("output", self.card.outputs, opened.get_outputs())
         bound = self._device.provider in ("cuda", "tensorrt")
