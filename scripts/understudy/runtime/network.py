@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from understudy.errors import ModelError
+from understudy.runtime import batching, graphs
 from understudy.runtime.cards import ModelCard, Tensor
+from understudy.runtime.sessions import GRAPHICS, Bound, out_of_memory, session
 from understudy.runtime.sessions import Device as Device
-from understudy.runtime.sessions import session
 from understudy.runtime.tensors import Array, Floats, decode, encode, fits, in_words
+from understudy.runtime.trials import Trial, Trials
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _DTYPES: Final[Mapping[str, str]] = {
     "tensor(float)": "float32",
@@ -23,28 +29,48 @@ _DTYPES: Final[Mapping[str, str]] = {
     "tensor(uint8)": "uint8",
 }
 _CORRECT: Final = "correct the card, or bring the file that the card is for"
-_PLAUSIBLE: Final = (-0.5, 1.5)
-"""Range of pictures and masks out of a self-test; a wrong `mean`, `std` or `scale` leaves it."""
+_PLAUSIBLE: Final = (-0.3, 1.3)
+"""Range that all but 1 % at either end of a picture or mask of a self-test keeps; a wrong `mean`, `std` or `scale`
+leaves it, while a network that overshoots here and there does not."""
+_TRIED: Final = 2
+"""Samples of a self-test: the fewest that can disturb each other."""
+_LOOSE: Final = 0.01
+"""`batching.difference` allowed on a graphics card, whose kernels change with the number of samples. Mixed samples are
+off by tens of percents, since those of the self-test differ in mean and contrast. On the CPU nothing is allowed."""
+_NO_ROOM: Final = "memory runs out on two samples"
+"""Reason that holds for one card on one day, and is not noted."""
+_HALF: Final = 0.05
+"""`batching.difference` allowed to half precision."""
+
+Run = Callable[[Sequence[str], Mapping[str, Array]], list[Array]]
 
 
 class Network:
     """A file, run by its card.
+
+    Several samples are run at a time where that was tried and gives what they give alone: on the CPU to the last bit,
+    so that no result depends on how frames were put together. On a graphics card every run has `batch` samples, a
+    partial one is filled up, so that one shape and one set of kernels is used throughout.
 
     Attributes
     ----------
     card:
         The card.
     batch:
-        Samples that are run at a time.
+        Samples that are run at a time; halved whenever memory does not allow it.
     """
 
+    card: ModelCard
+    batch: int
+
     def __init__(self, card: ModelCard, path: Path, device: Device = Device()) -> None:  # noqa: B008 - frozen
-        """Load a file and check it against its card.
+        """Load a file, check it against its card and, the first time, try it on generated samples.
 
         Raises
         ------
         ModelError
-            The provider is not to be had, the file is no network, or it is not the one that the card describes.
+            The provider is not to be had, the file is no network, it is not the one that the card describes, or the
+            self-test shows numbers that cannot be right.
         """
         if not card.inputs:
             raise ModelError(
@@ -52,13 +78,23 @@ class Network:
                 where=f"model {card.name}",
                 fix="give it `inputs` and `outputs`",
             )
-        self.card = card
-        self.batch = 1
-        self._path = path
+        import onnxruntime
+
+        self.card, self.batch = card, 1
+        self._path, self._device = path, device
         self._where = f"model {card.name} ({path})"
-        self._session = session(path, device, self._where)
-        self._inputs = self._names("input", card.inputs, self._session.get_inputs())
-        self._outputs = self._names("output", card.outputs, self._session.get_outputs())
+        # The card is part of it: another one may name other tensors, or read them otherwise.
+        trials = Trials(path, f"{device.provider} {device.fp16} {onnxruntime.__version__} {_digest(card)}")
+        trial = trials.recall()
+        model = graphs.load(path, self._where)
+        if trial is None:
+            trial = self._try(model)
+            if trial.reason != _NO_ROOM:
+                trials.note(trial)
+        else:
+            self._open(model, together=trial.together, half=device.fp16)
+        if trial.together:
+            self.batch = max(1, device.batch)
 
     def __call__(self, **inputs: Any) -> dict[str, Floats]:
         """Run it.
@@ -78,18 +114,28 @@ class Network:
         Raises
         ------
         ModelError
-            A name the card does not have or lacks, or an array that does not fit it.
+            A name the card does not have or lacks, an array that does not fit it, a run that fails, or too little
+            memory for a single sample.
         """
         if set(inputs) != set(self.card.inputs):
             raise ModelError(
                 f"it is given {', '.join(sorted(inputs)) or 'nothing'}; it takes {', '.join(self.card.inputs)}",
                 where=self._where,
             )
-        try:
-            count = self._count(inputs)
-            parts = [self._run(inputs, slice(i, i + 1)) for i in range(count)]
-        except ModelError as error:
-            raise ModelError(error.what, where=self._where, fix=error.fix) from error
+        count = self._count(inputs)
+        parts: list[dict[str, Floats]] = []
+        start = 0
+        while start < count:
+            stop = min(start + self.batch, count)
+            try:
+                parts.append(self._part(inputs, start, stop))
+            except ModelError as error:
+                raise ModelError(error.what, where=self._where, fix=error.fix) from error
+            except Exception as error:
+                # ONNX Runtime's errors share no base but this one.
+                self._smaller(error, self.batch if self._filled else stop - start)
+            else:
+                start = stop
         return {name: np.concatenate([part[name] for part in parts]) for name in self.card.outputs}
 
     def constant(self, name: str | None, shape: tuple[int, ...]) -> Floats:
@@ -100,67 +146,132 @@ class Network:
         ModelError
             There is neither, or the one of that name has another shape.
         """
-        import onnx
-        from onnx import numpy_helper
-
-        graph = onnx.load(self._path, load_external_data=False).graph
-        named = [one for one in graph.initializer if one.name == name]
-        found = named or [one for one in graph.initializer if tuple(one.dims) == tuple(shape)]
-        if not found or tuple(found[-1].dims) != tuple(shape):
-            known = (
-                f"named {name!r}, it has shape {in_words(tuple(named[-1].dims))}"
-                if named
-                else "of that shape"
-            )
-            raise ModelError(
-                f"it needs a constant {in_words(shape)}; there is {'one' if named else 'none'} {known}",
-                where=self._where,
-                fix=_CORRECT,
-            )
-        return numpy_helper.to_array(found[-1]).astype(np.float32)
+        return graphs.constant(graphs.load(self._path, self._where), name, shape, self._where)
 
     def check(self) -> None:
-        """Run it on a generated input and look at what comes out.
+        """Run it on generated samples and look at what comes out.
 
         Raises
         ------
         ModelError
             A shape that is not the card's, a number that is not finite, or a picture far outside 0..1.
         """
-        for name, value in self(**self._sample()).items():
+        self._judge(self(**self._samples()))
+
+    @property
+    def _filled(self) -> bool:
+        """Whether a partial run is filled up to a whole one."""
+        return self._device.provider in GRAPHICS
+
+    def _open(self, model: ModelProto, *, together: bool, half: bool) -> None:
+        """Open the file for one sample at a time or for several, whole or in half precision; `model` is changed."""
+        source: Path | bytes = self._path
+        if together:
+            batching.free(model, *self._freed(model))
+        if half:
+            model = graphs.halved(model)
+        if together or half:
+            source = model.SerializeToString()
+        opened = session(source, self._device, self._where)
+        self._inputs = self._matched("input", self.card.inputs, opened.get_inputs())
+        self._outputs = self._matched("output", self.card.outputs, opened.get_outputs())
+        bound = self._device.provider in ("cuda", "tensorrt")
+        self._run: Run = Bound(opened, "cuda", self._device.device_id).run if bound else opened.run
+
+    def _freed(self, model: ModelProto) -> tuple[list[str], list[str]]:
+        """The file's names of the inputs and outputs that have an axis of samples."""
+        sides = zip((self.card.inputs, self.card.outputs), graphs.ends(model), strict=True)
+        inputs, outputs = (
+            [
+                has[one.index] if one.index is not None else str(one.name)
+                for one in wanted.values()
+                if one.batched
+            ]
+            for wanted, has in sides
+        )
+        return inputs, outputs
+
+    def _try(self, model: ModelProto) -> Trial:
+        """Test the file as it is, then see whether it does the same to samples that are run together.
+
+        Leaves open what is to be used.
+        """
+        half = self._device.fp16
+        samples = self._samples()
+        self._open(model, together=False, half=False)
+        alone = self(**samples)
+        self._judge(alone)
+        if half:
+            self._open(graphs.load(self._path, self._where), together=False, half=True)
+            whole, alone = alone, self(**samples)
+            off = batching.difference(whole, alone)
+            if off > _HALF:
+                raise ModelError(
+                    f"in half precision its outputs are off by {100 * off:.2g} % of their spread",
+                    where=self._where,
+                    fix="leave fp16 off for it",
+                )
+        single = [ours for ours, tensor in self.card.outputs.items() if not tensor.batched]
+        reason = (
+            f"output {single[0]!r} has no axis of samples"
+            if single
+            else batching.objection(model, *self._freed(model))
+        )
+        if not reason:
+            self._open(model, together=True, half=half)
+            reason = self._compared(alone, samples)
+            if reason:
+                self._open(graphs.load(self._path, self._where), together=False, half=half)
+        return Trial(not reason, reason)
+
+    def _compared(self, alone: Mapping[str, Floats], samples: Mapping[str, Any]) -> str:
+        """Why samples that were run alone must not be run together; empty if they may."""
+        try:
+            together = self._part(samples, 0, _TRIED)
+        except Exception as error:
+            # Whatever goes wrong here, one at a time went right.
+            return _NO_ROOM if out_of_memory(error) else f"run together they fail: {_line(error)}"
+        off = batching.difference(alone, together)
+        if off <= (_LOOSE if self._device.provider in GRAPHICS else 0.0):
+            return ""
+        return f"run together they are off by {100 * off:.2g} % of their spread"
+
+    def _judge(self, outputs: Mapping[str, Floats]) -> None:
+        """Refuse outputs of the self-test that cannot be right."""
+        for name, value in outputs.items():
             if not np.isfinite(value).all():
                 raise ModelError(
                     f"output {name!r} of a generated input is not finite", where=self._where, fix=_CORRECT
                 )
-            low, high = float(value.min()), float(value.max())
-            if self.card.outputs[name].kind in ("image", "mask") and not (
-                low >= _PLAUSIBLE[0] and high <= _PLAUSIBLE[1]
-            ):
+            if self.card.outputs[name].kind not in ("image", "mask"):
+                continue
+            low, high = (float(one) for one in np.quantile(value, (0.01, 0.99)))
+            if low < _PLAUSIBLE[0] or high > _PLAUSIBLE[1]:
                 raise ModelError(
                     f"output {name!r} of a generated input reaches from {low:.3g} to {high:.3g};"
-                    " 0 to 1 is meant to be black to white",
+                    " 0 is black and 1 is white",
                     where=self._where,
                     fix="correct `mean`, `std` or `scale` of that output in the card",
                 )
 
-    def _names(self, side: str, wanted: Mapping[str, Tensor], has: list[Any]) -> dict[str, str]:
+    def _matched(self, side: str, wanted: Mapping[str, Tensor], has: list[Any]) -> dict[str, str]:
         """Our names to the file's, every tensor checked against the card."""
         found = {}
         for ours, tensor in wanted.items():
             one = self._find(side, ours, tensor, has)
             found[ours] = one.name
-            shape = tuple(one.shape or ())
             dtype = _DTYPES.get(one.type, one.type)
+            what = f"{side} {ours!r} ({one.name!r}) is"
             if dtype != tensor.dtype:
                 raise ModelError(
-                    f"{side} {ours!r} ({one.name!r}) is {dtype} in the file, {tensor.dtype} on its card",
-                    where=self._where,
-                    fix=_CORRECT,
+                    f"{what} {dtype} in the file, {tensor.dtype} on its card", where=self._where, fix=_CORRECT
                 )
-            if shape and not fits(tensor, shape):
+            shape = tuple(one.shape or ())
+            # A file that does not say its shape is looked at when it runs.
+            many = tensor.batched and bool(shape) and isinstance(shape[0], int) and shape[0] != 1
+            if shape and (many or not fits(tensor, shape)):
                 raise ModelError(
-                    f"{side} {ours!r} ({one.name!r}) is {in_words(shape)} in the file,"
-                    f" {in_words(tensor.shape)} on its card",
+                    f"{what} {in_words(shape)} in the file, {in_words(tensor.shape)} on its card",
                     where=self._where,
                     fix=_CORRECT,
                 )
@@ -192,45 +303,73 @@ class Network:
         most = max(counts.values(), default=1)
         if any(count not in (1, most) for count in counts.values()):
             told = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise ModelError(f"its inputs disagree on the number of samples: {told}")
+            raise ModelError(f"its inputs disagree on the number of samples: {told}", where=self._where)
         return most
 
-    def _run(self, inputs: Mapping[str, Any], part: slice) -> dict[str, Floats]:
-        feed: dict[str, Array] = {}
-        for ours, tensor in self.card.inputs.items():
-            value = inputs[ours]
-            if tensor.batched:
-                value = value[part] if len(value) > 1 else value
-            feed[self._inputs[ours]] = encode(tensor, value)
-        values = self._session.run(list(self._outputs.values()), feed)
-        return {
-            ours: self._samples(tensor, value)
-            for (ours, tensor), value in zip(self.card.outputs.items(), values, strict=True)
+    def _part(self, inputs: Mapping[str, Any], start: int, stop: int) -> dict[str, Floats]:
+        """Outputs of the samples from `start` up to `stop`, in one run."""
+        rows = max(self.batch, stop - start) if self._filled else stop - start
+        feed = {
+            self._inputs[ours]: encode(
+                tensor, _rows(inputs[ours], start, stop, rows) if tensor.batched else inputs[ours]
+            )
+            for ours, tensor in self.card.inputs.items()
         }
+        values = self._run(list(self._outputs.values()), feed)
+        result = {}
+        for (ours, tensor), value in zip(self.card.outputs.items(), values, strict=True):
+            one = decode(tensor, value)
+            result[ours] = one[: stop - start] if tensor.batched else one[None]
+        return result
 
-    @staticmethod
-    def _samples(tensor: Tensor, value: Array) -> Floats:
-        """An output with the samples first."""
-        result = decode(tensor, value)
-        return result if tensor.batched else result[None]
+    def _smaller(self, error: Exception, rows: int) -> None:
+        """After a run of so many samples failed: fewer at a time if that may help, else a refusal in words."""
+        if not out_of_memory(error):
+            raise ModelError(f"it fails: {_line(error)}", where=self._where, fix=_CORRECT) from error
+        if rows == 1:
+            raise ModelError(
+                f"memory runs out on a single sample: {_line(error)}",
+                where=self._where,
+                fix="set fp16, choose a smaller boost or model, or end what else uses the card",
+            ) from error
+        self.batch = rows // 2
 
-    def _sample(self, count: int = 1) -> dict[str, Any]:
+    def _samples(self) -> dict[str, Any]:
         """Inputs made up for a self-test, every sample of its own mean and contrast."""
         random = np.random.default_rng(1)
+        side = self.card.size or min(self.card.settings.get("sizes", (256,)))
         made: dict[str, Any] = {}
         for name, tensor in self.card.inputs.items():
-            side = self.card.size or min(self.card.settings.get("sizes", (256,)))
             shape = [length or side for length in tensor.shape]
             if tensor.kind == "scalar":
                 made[name] = 0.5
                 continue
-            if tensor.kind == "image":
-                at = tensor.layout.index
-                shape = [1, shape[at("h")], shape[at("w")], 3]
-            elif tensor.kind == "mask":
-                at = tensor.layout.index
-                shape = [1, shape[at("h")], shape[at("w")]]
-            spread = random.normal if tensor.kind == "vector" else random.uniform
-            rows = [spread(size=shape[1:]) * (i + 1) / count for i in range(count)]
-            made[name] = np.stack(rows).astype(np.float32)
+            if tensor.layout:
+                height, width = (shape[tensor.layout.index(axis)] for axis in "hw")
+                shape = [1, height, width] + [3] * (tensor.kind == "image")
+            if tensor.batched:
+                draw = random.normal if tensor.kind == "vector" else random.uniform
+                made[name] = np.stack([(i + 1) / _TRIED * draw(size=shape[1:]) for i in range(_TRIED)])
+            else:
+                made[name] = random.uniform(size=shape)
         return made
+
+
+def _rows(value: Any, start: int, stop: int, rows: int) -> Array:
+    """So many rows of an array: those from `start` up to `stop`, the last one repeated; the only one if it has one."""
+    given = np.asarray(value)
+    taken = given if len(given) == 1 else given[start:stop]
+    missing = rows - len(taken)
+    return np.concatenate([taken, np.repeat(taken[-1:], missing, axis=0)]) if missing else taken
+
+
+def _line(error: BaseException) -> str:
+    """An error of ONNX Runtime as one line."""
+    return " ".join(str(error).split())[:300]
+
+
+def _digest(card: ModelCard) -> str:
+    """What of a card changes what its file is tried for."""
+    return hashlib.sha256(repr((card.inputs, card.outputs, card.size, card.settings)).encode()).hexdigest()[
+        :16
+    ]

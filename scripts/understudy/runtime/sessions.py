@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from understudy.errors import ModelError
 
@@ -55,6 +58,53 @@ class Device:
     fp16: bool = False
     batch: int = 8
     threads: int = 1
+
+
+GRAPHICS: Final = frozenset(PROVIDERS) - {"cpu"}
+"""Providers that search for the fastest kernels anew for every shape."""
+_NO_MEMORY: Final = re.compile(
+    r"out of memory|not enough memory|failed to allocate|allocation fail|alloc_failed|bad_alloc|bad allocation",
+    re.IGNORECASE,
+)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of a run says that memory ran out; ONNX Runtime has no type of its own for that."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+class Bound:
+    """Runs a session with buffers on its device that are kept from run to run.
+
+    What goes in is copied into the same place as long as its shape stays the same; nothing is allocated anew.
+
+    Parameters
+    ----------
+    kind, device_id:
+        The device: ``cuda``, or ``cpu``.
+    """
+
+    def __init__(self, opened: Any, kind: str, device_id: int = 0) -> None:
+        self._session, self._device = opened, (kind, device_id)
+        self._held: dict[str, Any] = {}
+
+    def run(self, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """As ``InferenceSession.run``."""
+        from onnxruntime import OrtValue
+
+        binding = self._session.io_binding()
+        for name, array in feed.items():
+            held = self._held.get(name)
+            if held is not None and tuple(held.shape()) == array.shape:
+                held.update_inplace(array)
+            else:
+                self._held[name] = OrtValue.ortvalue_from_numpy(array, *self._device)
+            binding.bind_ortvalue_input(name, self._held[name])
+        for name in outputs:
+            binding.bind_output(name, *self._device)
+        self._session.run_with_iobinding(binding)
+        values: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
+        return values
 
 
 def session(model: Path | bytes, device: Device, where: str) -> Any:
