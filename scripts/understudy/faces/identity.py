@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image
 from understudy.errors import FaceError
 from understudy.faces.detect import LUMA, Face
 from understudy.faces.geometry import iod, pose
@@ -136,7 +136,7 @@ def geometric_median(points: Vectors, weights: Vectors) -> NDArray[np.float64]:
     return middle
 
 
-def quality(face: Face, crop: Image) -> float:
+def quality(face: Face, crop: NDArray[np.float32]) -> float:
     """How much a look at a face says of who it is: score, frontalness, sharpness and size multiplied, each 0..1.
 
     Parameters
@@ -144,8 +144,6 @@ def quality(face: Face, crop: Image) -> float:
     crop:
         The recogniser's crop of the face, [size, size, 3] float32 RGB 0..1.
     """
-    import cv2
-
     # Without the rim, where hair and background are.
     rim = crop.shape[0] // 6
     luma = (crop @ LUMA)[rim:-rim, rim:-rim]
