@@ -72,15 +72,22 @@ def identity(embeddings: Vectors, weights: Vectors, names: Sequence[str], where:
     embeddings:
         [n, d], raw or unit.
     weights:
-        [n], not negative, one of them above 0; see `quality`.
+        [n], not negative; see `quality`.
     names:
         What messages call the pictures, [n].
 
     Raises
     ------
     FaceError
-        They are not one person: the mean cosine of those that agree most is below `ALIKE`.
+        They are not one person: the mean cosine of those that agree most is below `ALIKE`. Or none of them is worth
+        anything.
     """
+    if not np.any(np.asarray(weights) > 0):
+        raise FaceError(
+            f"{', '.join(names)}: no picture shows enough of the face to know who it is",
+            where=where,
+            fix="add a sharp picture that looks into the camera",
+        )
     one = average(embeddings, weights)
     if one.mean_cosine < ALIKE:
         e, kept = (
