@@ -132,37 +132,6 @@ def roto_files(wildcards):
     return [file for file in files if Path(file).is_file()]
 
 
-def stamps_of_models(names):
-    """The stamps of models; a vendor's command, which has no file, has none."""
-    return [f"{SHOW.work}/models/{name}.json" for name in names if has_file(SHOW.models[name])]
-
-
-def models_of(stage):
-    """The models that a stage is given."""
-
-    def of(wildcards):
-        return stamps_of_models(PLAN.models(stage, wildcards.shot))
-
-    return of
-
-
-def models_of_talent(wildcards):
-    """The models that a talent's pictures are looked at with."""
-    return stamps_of_models(SHOW.models_of_talent(wildcards.talent))
-
-
-def model_job(wildcards):
-    """Params of `fetch_model`."""
-    return {
-        "model": wildcards.model,
-        "card": SHOW.models[wildcards.model],
-        "store": str(SHOW.store),
-        "lock": str(SHOW.lock),
-        "wheel": config.get("wheel", ""),
-        "mirror": SHOW.mirror,
-    }
-
-
 def pictures_of_cast(wildcards):
     """The pictures that performers of a shot are cast by."""
     return [str(path) for path in SHOW.pictures_of(wildcards.shot).values()]

@@ -18,11 +18,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import generated
 import numpy as np
-import plates
 from numpy.typing import NDArray
 
+import generated
+import plates
 from understudy.comp.lay import take
 from understudy.engines.latent import mapped
 from understudy.faces.align import similarity

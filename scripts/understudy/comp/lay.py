@@ -55,6 +55,40 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
     return face, laid
 
 
+def carried(
+    crop: Image, page: Image, transform: Matrix, matte: Image, onto: Matrix, size: tuple[int, int]
+) -> Image:
+    """Another page of a crop, with what a first page changed laid over it: one resampling from page to page.
+
+    Parameters
+    ----------
+    page, transform, matte:
+        The first page [h, w, 3], where it lies, and how much of it counts [h, w].
+    onto, size:
+        The other page: crop to page, and its width and height.
+
+    Returns
+    -------
+    [height, width, 3]: `take` of the crop by ``onto``, changed.
+    """
+    height, width = page.shape[:2]
+    change = (page - take(crop, transform, (width, height))) * matte[..., None]
+    # The last pixels are repeated beyond the page, where nothing is changed.
+    change[[0, -1]] = 0
+    change[:, [0, -1]] = 0
+    m, n = (np.vstack([np.asarray(one, np.float64), [0, 0, 1]]) for one in (transform, onto))
+    return take(crop, onto, size) + warp(np.ascontiguousarray(change), (n @ np.linalg.inv(m))[:2], size)
+
+
+def add(face: Image, change: Image, transform: Matrix) -> Image:
+    """A face [H, W, 3] at a crop's pixels with the change of a page [h, w, 3] added where the page lies."""
+    added = face.copy()
+    box, inside = covered(transform, change.shape[:2], face.shape[:2])
+    if inside.size:
+        added[box] += _back(change, transform, box, cv2.INTER_LANCZOS4) * inside[..., None]
+    return added
+
+
 def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
     """A page's matte [h, w] at a crop's pixels, float32 of ``shape`` (H, W); 0 outside the page."""
     laid = np.zeros(shape, np.float32)

@@ -158,6 +158,7 @@ def layers(
     shape: tuple[int, int],
     engine: Image | None,
     plate: Callable[[], Image],
+    seen: Mapping[str, Image],
     roto: Sequence[tuple[str, Image]],
     settings: Mapping[str, Any],
 ) -> dict[str, Image]:
@@ -169,6 +170,8 @@ def layers(
         The engine's own matte (what it can show; holes for eyes and mouth), or None.
     plate:
         Gives the display crop [h, w, 3]; asked only where something is held back.
+    seen:
+        What networks leave of the face, by the names of their layers [h, w].
     roto:
         Imported mattes in the order they are applied: (mode, [h, w]). See `roto_over`.
     settings:
@@ -176,15 +179,17 @@ def layers(
 
     Returns
     -------
-    ``face``, ``engine``, ``occlusion`` (suspicion) where it is held back, ``roto`` where given (all of them, joined by
-    maximum), and ``matte``, what they make together.
+    ``face``, ``engine``, those of ``seen``, ``occlusion`` (suspicion) where it is held back, ``roto`` where given (all
+    of them, joined by maximum), and ``matte``, what they make together.
     """
     unit = iod(points)
     erode, feather = settings["erode"] * unit, settings["feather"] * unit
     shaped = outline(points, brow_limit=settings["brow_limit"])
     found = {"face": edge(depth(shaped, shape, round(unit / NODES), erode + max(feather, 1)), erode, feather)}
     found["engine"] = np.ones(shape, np.float32) if engine is None else engine
-    matte = found["face"] * found["engine"]
+    # The least of what may be covered: a product would thin twice where soft edges meet.
+    matte = np.minimum.reduce([found["face"] * found["engine"], *seen.values()])
+    found |= seen
     if settings["hold_back"]:
         coarse = max(1, round(unit / COARSE))
         found["occlusion"] = suspicion(plate(), skin(points, shape, coarse), coarse, unit) * found["face"]

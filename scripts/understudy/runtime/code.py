@@ -15,8 +15,12 @@ LIBRARY = Path(__file__).resolve().parent.parent
 IMPORT = re.compile(
     r"^\s*(?:from\s+(understudy[.\w]*)\s+import\s+(\([^)]*\)|[^#\n]+)|import\s+(understudy[.\w]+))", re.MULTILINE
 )
-# What only says how work is run, recorded or refused: it never changes a pixel.
+# What only says how work is run, recorded or refused: it never changes a pixel. In the runtime room, what runs networks
+# does.
 NOT_PIXELS = ("runtime", "errors.py", "__init__.py")
+PIXELS = ("batching.py", "cards.py", "graphs.py", "network.py", "sessions.py", "tensors.py")
+ENGINES = {"mesh": "mesh", "onnx": "onnx", "dfm": "dfm", "insightface": "insight", "external": "external"}
+"""Engine to its module, which the other engines do without."""
 
 
 @cache
@@ -30,13 +34,18 @@ def _imports(module: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-def modules_of(stage: str) -> list[Path]:
-    """The library files that decide what a stage makes: its own, and all it imports, however far."""
+def modules_of(stage: str, engine: str = "") -> list[Path]:
+    """The library files that decide what a stage makes: its own, and all it imports, however far.
+
+    With an engine named, the modules of the others are left out.
+    """
+    others = {LIBRARY / "engines" / f"{module}.py" for name, module in ENGINES.items() if engine and name != engine}
     seen: set[Path] = set()
     ahead = [LIBRARY / "stages" / f"{stage}.py"]
     while ahead:
         module = ahead.pop()
-        if module in seen or module.relative_to(LIBRARY).parts[0] in NOT_PIXELS:
+        room, *rest = module.relative_to(LIBRARY).parts
+        if module in seen or module in others or (room in NOT_PIXELS and not set(rest) & set(PIXELS)):
             continue
         seen.add(module)
         ahead.extend(_imports(module))
@@ -44,10 +53,10 @@ def modules_of(stage: str) -> list[Path]:
 
 
 @cache
-def code_of(stage: str) -> str:
+def code_of(stage: str, engine: str = "") -> str:
     """First 12 hexadecimal digits of the SHA-256 over the modules of a stage (see `modules_of`)."""
     digest = hashlib.sha256()
-    for module in modules_of(stage):
+    for module in modules_of(stage, engine):
         digest.update(str(module.relative_to(LIBRARY)).encode())
         digest.update(module.read_bytes())
     return digest.hexdigest()[:12]

@@ -84,7 +84,7 @@ class Show:
 
     Attributes
     ----------
-    name, root, project, chunk, store, lock, purpose, mirror:
+    name, root, project, chunk, store, lock, purpose:
         As in the configuration; `store` is the folder of the models' files.
     device:
         Where networks run: ``provider``, ``device_id``, ``batch``.
@@ -106,7 +106,6 @@ class Show:
     store: Path
     lock: Path
     purpose: Purpose
-    mirror: str
     device: Mapping[str, Any]
     shots: Mapping[str, Shot]
     all_shots: Mapping[str, Shot]
@@ -244,7 +243,6 @@ def load_show(config: Mapping[str, Any], base: Path, *, today: datetime.date) ->
         store=base / settled["store"],
         lock=base / settled["lock"],
         purpose=settled["purpose"],
-        mirror=settled["mirror"],
         device={"provider": settled["provider"], "device_id": settled["device"], "batch": settled["batch"]},
         shots=_chosen(settled["only"], shots),
         all_shots=shots,

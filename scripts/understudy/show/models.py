@@ -154,8 +154,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     boost = settings["swap"]["boost"]
     if boost > MOST_BOOST:
         yield (
-            f"swap.boost is {boost}: over {MOST_BOOST} the cost goes on growing with the square and no detail comes with"
-            " it"
+            f"swap.boost is {boost}: over {MOST_BOOST} the cost goes on growing with the square, and no detail comes"
+            " with it"
         )
 
 

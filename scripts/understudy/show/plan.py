@@ -12,12 +12,14 @@ from understudy.errors import ConfigError
 from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
-from understudy.show.models import every_model, models_of
+from understudy.show.models import every_model, models_of, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
 from understudy.trust.licences import licence_rows
 
-ORDER = ("extract", "detect", "track", "align", "swap", "enhance", "matte", "match", "composite", "stills", "encode", "qc")
+ORDER = (
+    "extract", "detect", "track", "align", "swap", "enhance", "matte", "match", "composite", "stills", "encode", "qc",
+)  # fmt: skip
 HERO = ("align", "swap", "enhance", "matte", "match", "composite")
 FINISH = ("light", "texture", "grain", "restored")
 WHOLE = ("track", "match", "encode", "qc")
@@ -97,7 +99,7 @@ class Plan:
         return bool(self._resolved[shot]["enhance"]["model"])
 
     def models(self, stage: str, shot: str) -> tuple[str, ...]:
-        """Names of the models that a stage of a shot is given; for ``qc``, which runs none, of all that the shot has."""
+        """Names of the models that a stage of a shot is given; for ``qc``, which runs none, of all of the shot."""
         settings, cards = self._resolved[shot], self._show.models
         if stage == "qc":
             return every_model(settings, cards)
@@ -137,7 +139,7 @@ class Plan:
             "stage": stage,
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
             "settings": self._settings(stage, shot) | self._contracts(models),
-            "code": code_of(stage),
+            "code": code_of(stage, self._resolved[shot]["swap"]["engine"]),
             **self._runtime(models),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
@@ -146,13 +148,19 @@ class Plan:
     def _settings(self, stage: str, shot: str) -> dict[str, Any]:
         show, asked, settings = self._show, self._show.shots[shot], self._resolved[shot]
         own = dict(settings.get(stage, {}))
+        if stage == "detect":
+            own |= self._members(settings["detect"])
         if stage == "track":
             own["cast"] = [[entry.kind, entry.value, entry.talent] for entry in asked.cast]
             own["overrides"] = override_record(show.overrides(shot))
-            own["look"] = {key: value for key, value in settings["detect"].items() if key != "ranges"}
+            look = settings["detect"]
+            own["look"] = {key: look[key] for key in look if key != "ranges"} | self._members(look)
             own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
             own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
+        if stage == "align":
+            cards = [show.models[name] for name in self.models("hero", shot)]
+            own["templates"] = sorted({card["template"] for card in cards if card.get("template")})
         if stage == "enhance":
             own["precision"] = settings["swap"]["precision"]
         if stage == "composite":
@@ -177,13 +185,18 @@ class Plan:
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
         return own
 
+    def _members(self, look: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The models that make up insightface's pack, where a look has it find the faces."""
+        wanted = look["faces"] == "insightface"
+        return {"members": pack_models(look["pack"], self._show.models) if wanted else []}
+
     def talent_job(self, talent: str) -> dict[str, Any]:
         """What the job that prepares a talent's pictures is asked to do."""
         models = self._show.models_of_talent(talent)
         return {
             "stage": "talent",
             "subject": {"talent": talent},
-            "settings": {"look": defaults(schema("settings"))["detect"]} | self._contracts(models),
+            "settings": {"look": defaults(schema("settings"))["detect"] | {"members": []}} | self._contracts(models),
             "code": code_of("talent"),
             **self._runtime(models),
             "ledger": str(self._show.talent_folder / talent / "ledger.jsonl"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from understudy.runtime.records import Facts, text_digest
 from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
+from understudy.stages.faces import new_faces
 from understudy.stages.plates import plate_of
 
 
@@ -33,7 +35,7 @@ def seed_of(shot: str, track: str, frame: int) -> int:
 def finish_frame(
     images: Sequence[np.ndarray],
     cuts: Sequence[Cut],
-    faces: Sequence[np.ndarray],
+    faces: Sequence[Callable[[np.ndarray, float], np.ndarray]],
     mattes: Sequence[np.ndarray],
     tracks: dict[str, Track],
     fits: dict[str, dict[str, Any]],
@@ -47,8 +49,11 @@ def finish_frame(
     ----------
     images:
         The plate's crops [h, w, 3] in its type, page by page with ``cuts``.
-    faces, mattes:
-        float32, likewise.
+    faces:
+        Likewise, each gives the new face float32 [h, w, 3] for the display crop and the share of what restoring
+        changed.
+    mattes:
+        float32 [h, w], likewise.
 
     Returns
     -------
@@ -62,8 +67,9 @@ def finish_frame(
         now = settings_at(settings, cut.frame)
         crop = to_display(region, plate)
         points = tracks[cut.track].points[cut.index] - cut.corner
+        new = face(crop, now["restored"])
         result, weight = finish(
-            crop, face, matte, points, fits[cut.track], now, seed_of(shot, cut.track, cut.frame)
+            crop, new, matte, points, fits[cut.track], now, seed_of(shot, cut.track, cut.frame)
         )
         rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))
         if not len(rows):
@@ -90,13 +96,14 @@ def composite(job: Job) -> Facts:
     """Finish every cast face of the chunk, page by page as far as there is something to change."""
     plate = plate_of(job)
     sources = {name: job.record(name) for name in ("crops", "faces", "mattes")}
+    enhanced = job.records("restored")
     cuts = [cut for cut in read_cuts(sources["crops"]) if not holds(job.settings["exclude"], cut.frame)]
     tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
     changed: list[Cut] = []
     with (
         opened(sources["crops"], "crops.tif", cuts) as images,
-        opened(sources["faces"], "faces.tif", cuts) as faces,
+        new_faces(sources["faces"], enhanced[0] if enhanced else None, cuts) as faces,
         opened(sources["mattes"], "matte.tif", cuts) as mattes,
         crops.Writer(job.folder / "patches.tif") as pixels,
         crops.Writer(job.folder / "weights.tif") as weights,
@@ -106,7 +113,7 @@ def composite(job: Job) -> Facts:
             for cut, patch in finish_frame(
                 [images[cut.page] for cut in own],
                 own,
-                [unit(faces[cut.page]) for cut in own],
+                [partial(faces.face, cut) for cut in own],
                 [unit(mattes[cut.page]) for cut in own],
                 tracks,
                 fits,

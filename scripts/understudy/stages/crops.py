@@ -13,6 +13,8 @@ import numpy as np
 from understudy.media import crops
 from understudy.runtime.records import Record
 
+Pages = Sequence[np.ndarray] | crops.Reader
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -62,7 +64,7 @@ def read_cuts(record: Record) -> list[Cut]:
 
 
 @contextmanager
-def opened(record: Record, name: str, cuts: Sequence[Cut]) -> Iterator[Sequence[np.ndarray] | crops.Reader]:
+def opened(record: Record, name: str, cuts: Sequence[Cut]) -> Iterator[Pages]:
     """The pages of a crop store of a payload, checked once and read one by one; none where there are no cuts."""
     if cuts:
         with crops.Reader(record.path(name)) as pages:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.faces.detect import find_faces, signature
+from understudy.faces.detect import signature
 from understudy.faces.files import write_faces
-from understudy.faces.networks import BlazeFace, FaceMesh
 from understudy.faces.tracks import FrameRow
 from understudy.media.proxy import proxy
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
+from understudy.stages.finding import Finder
 from understudy.stages.plates import frames_of
 
 
 def detect(job: Job) -> Facts:
-    """Find box, landmarks and light of every face, each frame for itself."""
+    """Find box, landmarks, light and, where the look has a recogniser, vector of every face, each frame for itself."""
     plate, frames = frames_of(job, job.frames)
-    detector, landmarker = BlazeFace(job.file("detector")), FaceMesh(job.file("landmarker"))
+    finder = Finder(job, job.settings)
     counts = []
 
     def rows() -> Iterator[FrameRow]:
         for frame in job.frames:
             image = proxy(frames.stored(frame), plate)
-            faces = tuple(find_faces(image, detector, landmarker, settings_at(job.settings, frame)))
+            faces = tuple(finder.faces(image, settings_at(job.settings, frame)))
             counts.append(len(faces))
             yield FrameRow(frame, faces, signature(image))
             job.tick(1)

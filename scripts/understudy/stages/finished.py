@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.media import crops, patches
+from understudy.media import patches
 from understudy.media.frames import Frames
 from understudy.media.patches import Patch
 from understudy.media.yuv import Codes
 from understudy.runtime.records import Record
-from understudy.stages.crops import Cut, opened, read_cuts
-
-Pages = Sequence[np.ndarray] | crops.Reader
+from understudy.stages.crops import Cut, Pages, opened, read_cuts
 
 
 @dataclass(frozen=True)

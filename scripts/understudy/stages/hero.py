@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from understudy.comp.match import Sample
 from understudy.comp.paste import same
+from understudy.engines.base import NewFace
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.media import stills
@@ -18,15 +20,25 @@ from understudy.media.roto import Roto
 from understudy.qc.sheet import choose_heroes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
+from understudy.show.settings import settings_at
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
 from understudy.stages.crops import Cut, cut_out
+from understudy.stages.enhance import Restorers
+from understudy.stages.faces import Restored, engine_matte, face_of
 from understudy.stages.match import fits_of
-from understudy.stages.matte import layers_of
+from understudy.stages.matte import Seers, layers_of
+from understudy.stages.networks import device_of
 from understudy.stages.plates import frames_of
-from understudy.stages.swap import Faces
+from understudy.stages.swap import Performers
 
 HEROES = 6
+
+Face = Callable[[np.ndarray, float], np.ndarray]
+
+
+def _face(new: NewFace, restored: Restored | None, crop: np.ndarray, share: float) -> np.ndarray:
+    return face_of(crop, new, restored, share)
 
 
 def hero(job: Job) -> Facts:
@@ -50,22 +62,32 @@ def hero(job: Job) -> Facts:
     numbers = [chosen.frame for chosen in heroes]
     plate, frames = frames_of(job, numbers)
     images = {number: frames.read(number) for number in numbers}
-    engine = Faces(stages["swap"], cast, roles, job.records("talents"))
+    device = device_of(job, half=stages["swap"]["precision"] == "half")
+    performers = Performers(stages["swap"], cast, roles, job.records("talents"), job.weights, device)
+    restorers = Restorers(stages["enhance"], job.weights, device) if stages["enhance"]["model"] else None
+    seers = Seers(job, stages["matte"])
     by_id = {track.id: track for track in cast}
     roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in stages["matte"]["roto"]]
-    made: dict[int, tuple[list[Cut], list[np.ndarray], list[np.ndarray]]] = {}
+    made: dict[int, tuple[list[Cut], list[Face], list[np.ndarray]]] = {}
     samples: dict[str, list[Sample]] = {track.id: [] for track in cast}
     for number in numbers:
         cuts = cuts_of(cast, [number], stages["align"], (plate.width, plate.height))
         crops = [to_display(cut_out(images[number], cut), plate) for cut in cuts]
-        pairs = engine.make(cuts, crops)
+        news = performers.make(cuts, crops)
+        restored = restorers.make(cuts, crops, news, by_id) if restorers else [None] * len(cuts)
+        faces: list[Face] = []
         mattes = []
-        for cut, crop, (face, engine_matte) in zip(cuts, crops, pairs, strict=True):
-            track = by_id[cut.track]
-            matte = layers_of(cut, track, partial(same, crop), engine_matte, roto, stages["matte"])["matte"]
-            mattes.append(matte)
-            samples[cut.track].append(Sample(crop, face, matte, track.points[cut.index] - cut.corner))
-        made[number] = cuts, [face for face, _ in pairs], mattes
+        for cut, crop, new, better in zip(cuts, crops, news, restored, strict=True):
+            track, engine = by_id[cut.track], engine_matte(new.matte, new.transform, crop.shape[:2])
+            layered = layers_of(cut, track, partial(same, crop), engine, seers, roto, stages["matte"])
+            face: Face = partial(_face, new, better)
+            share = settings_at(stages["match"], number)["restored"]
+            samples[cut.track].append(
+                Sample(crop, face(crop, share), layered["matte"], track.points[cut.index] - cut.corner)
+            )
+            faces.append(face)
+            mattes.append(layered["matte"])
+        made[number] = cuts, faces, mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])
     for number, (cuts, faces, mattes) in made.items():

@@ -14,8 +14,10 @@ from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
 from understudy.runtime.job import Job
-from understudy.runtime.records import Facts
+from understudy.runtime.records import Facts, Record
+from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts
+from understudy.stages.faces import new_faces
 from understudy.stages.plates import plate_of
 
 SAMPLES = 12
@@ -44,20 +46,20 @@ def match(job: Job) -> Facts:
     cast = {track.id: track for track in tracks if track.id in roles}
     wanted = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
     samples: dict[str, list[Sample]] = {name: [] for name in cast}
-    triples: Sequence[Any] = list(
-        zip(job.records("crops"), job.records("faces"), job.records("mattes"), strict=True)
-    )
-    for source, faces, mattes in triples:
+    made_by = job.records("faces")
+    restored: Sequence[Record | None] = job.records("restored") or [None] * len(made_by)
+    chunks = zip(job.records("crops"), made_by, restored, job.records("mattes"), strict=True)
+    for source, faces, enhanced, mattes in chunks:
         cuts: list[Cut] = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
         with (
             opened(source, "crops.tif", cuts) as crops,
-            opened(faces, "faces.tif", cuts) as made,
+            new_faces(faces, enhanced, cuts) as made,
             opened(mattes, "matte.tif", cuts) as layers,
         ):
             for cut in cuts:
-                page, points = cut.page, cast[cut.track].points[cut.index] - cut.corner
-                sample = Sample(to_display(crops[page], plate), unit(made[page]), unit(layers[page]), points)
-                samples[cut.track].append(sample)
+                crop, points = to_display(crops[cut.page], plate), cast[cut.track].points[cut.index] - cut.corner
+                face = made.face(cut, crop, settings_at(job.settings, cut.frame)["restored"])
+                samples[cut.track].append(Sample(crop, face, unit(layers[cut.page]), points))
     fits = fits_of(samples, job.settings)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
     for name, found in fits.items():

@@ -123,7 +123,7 @@ def qc(job: Job) -> Facts:
     out = job.folder / "out" / job.shot
     out.mkdir(parents=True)
     (out / "qc.json").write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
-    (out / "settings.json").write_text(json.dumps(job.settings["resolved"], indent=1, sort_keys=True), encoding="utf-8")
+    (out / "settings.json").write_text(json.dumps(ran(job), indent=1, sort_keys=True), encoding="utf-8")
     facts = {key: report[key] for key in ("state", "cast", "first", "last")}
     return facts | {
         "notes": job.settings["notes"],
@@ -131,6 +131,13 @@ def qc(job: Job) -> Facts:
         "rate": f"{plate.rate.numerator}/{plate.rate.denominator}",
         "flags": len(found),
     }
+
+
+def ran(job: Job) -> dict[str, Any]:
+    """The settings as resolved, the purpose, and every model file that ran: name, file, sha256, licence, evidence."""
+    hashes = {path.stem: json.loads(path.read_text(encoding="utf-8"))["sha256"] for path in job.inputs["models"]}
+    models = [row | {"sha256": hashes.get(row["name"])} for row in job.settings["models"]]
+    return job.settings["resolved"] | {"purpose": job.settings["purpose"], "models": models}
 
 
 def numbers_of(rows: list[dict[str, Any]], track: str, frames: range) -> dict[str, list[float | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from understudy.faces.cast import cast
+from understudy.faces.cast import References, cast
 from understudy.faces.detect import Face, landmarks_near
 from understudy.faces.files import read_faces, write_tracks
 from understudy.faces.networks import FaceMesh
@@ -13,11 +13,14 @@ from understudy.faces.tracks import Track, edit, link, missing, pin, smooth, wit
 from understudy.media.frames import Frames
 from understudy.media.plate import Plate
 from understudy.media.proxy import proxy
+from understudy.media.stills import read_picture
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.cast import CastEntry
 from understudy.show.overrides import overrides_of
+from understudy.stages.finding import Finder, mesh_of
 from understudy.stages.plates import frames_of, plate_of
+from understudy.stages.talent import only_face
 
 
 def track(job: Job) -> Facts:
@@ -29,28 +32,46 @@ def track(job: Job) -> Facts:
     holes = sorted({frame for each in tracks for frame in missing(each)})
     if holes:
         plate, frames = frames_of(job, holes)
-        landmarker = FaceMesh(job.file("landmarker"))
-        tracks = [look_again(each, frames, plate, landmarker, settings["look"]) for each in tracks]
+        mesh = mesh_of(job)
+        tracks = [look_again(each, frames, plate, mesh, settings["look"]) for each in tracks]
     tracks = pin([smooth(each, settings) for each in tracks], overrides, overrides.source)
     entries = [
         CastEntry(kind, tuple(value) if isinstance(value, list) else value, talent)
         for kind, value, talent in settings["cast"]
     ]
-    roles = cast(tracks, entries, overrides, where=f"shot {job.shot}")
+    where = f"shot {job.shot}"
+    roles = cast(tracks, entries, overrides, where=where, references=references_of(job, where))
     write_tracks(job.folder, tracks, roles)
     job.tick(len(job.frames))
     return {"tracks": [each.id for each in tracks], "cast": roles}
+
+
+def references_of(job: Job, where: str) -> References:
+    """What the performers look like who are cast by picture."""
+    written, settings = job.settings["pictures"], job.settings
+    if not written:
+        return References(least=settings["like"], margin=settings["margin"])
+    finder = Finder(job, settings["look"])
+    vectors = {}
+    for name, path in zip(written, job.inputs["pictures"], strict=True):
+        vector = only_face(finder, read_picture(path), path, where).embedding
+        assert vector is not None  # a look without a recogniser is refused before any work
+        vectors[name] = vector
+    return References(vectors, settings["like"], settings["margin"])
 
 
 def look_again(
     track: Track, frames: Frames, plate: Plate, landmarker: FaceMesh, settings: dict[str, Any]
 ) -> Track:
     """The track with what the landmark network finds in its holes, each hole from both ends inwards."""
+    laid_by_mesh = settings["five"] == "mesh"
     found: dict[int, Face] = {}
     for frame in missing(track):
-        near = [found[frame + step].points for step in (-1, 1) if frame + step in found]
-        guess = near[0] if near else track.points[frame - int(track.frames[0])]
-        face = landmarks_near(proxy(frames.stored(frame), plate), landmarker, guess, settings)
+        near = [found[frame + step] for step in (-1, 1) if frame + step in found]
+        place = frame - int(track.frames[0])
+        guess, five = (near[0].points, near[0].five) if near else (track.points[place], track.five[place])
+        image = proxy(frames.stored(frame), plate)
+        face = landmarks_near(image, landmarker, guess, settings, None if laid_by_mesh else five)
         if face is not None:
             found[frame] = face
     return with_faces(track, found) if found else track

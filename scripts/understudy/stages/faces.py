@@ -1,0 +1,108 @@
+"""What `swap` and `enhance` hand on: pages of new faces with where they lie, and a face put together from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp.lay import add, back, carried, lay
+from understudy.engines.base import NewFace
+from understudy.media.colour import unit
+from understudy.runtime.records import Record
+from understudy.stages.crops import Cut, Pages, opened
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored face at full strength: float32 display RGB [s, s, 3], and where it lies, crop to page [2, 3]."""
+
+    image: np.ndarray
+    transform: Matrix
+
+
+def before_restoring(crop: np.ndarray, new: NewFace, transform: Matrix, side: int) -> np.ndarray:
+    """What a restorer sees [side, side, 3]: the plate's crop with the new face in it, aligned for the restorer."""
+    return carried(crop, new.image, new.transform, new.matte, transform, (side, side))
+
+
+def face_of(crop: np.ndarray, new: NewFace, restored: Restored | None, share: float) -> np.ndarray:
+    """The new face at the crop's own pixels [h, w, 3]: the engine's, and what restoring changed of it, by its share."""
+    face, _ = lay(crop, new.image, new.transform, new.matte)
+    if restored is None or not share:
+        return face
+    before = before_restoring(crop, new, restored.transform, restored.image.shape[0])
+    return add(face, (restored.image - before) * np.float32(share), restored.transform)
+
+
+def engine_matte(matte: np.ndarray, transform: Matrix, shape: tuple[int, int]) -> np.ndarray:
+    """An engine's matte at the crop's pixels."""
+    return matte if matte.shape == shape and is_whole(transform) else back(matte, transform, shape)
+
+
+def is_whole(transform: Matrix) -> bool:
+    """Whether a page is its crop, pixel for pixel."""
+    return np.array_equal(transform, np.eye(2, 3))
+
+
+def write_transforms(folder: Path, transforms: Sequence[Matrix]) -> None:
+    """Write where the pages of a store lie: a line each, two rows of three numbers, crop to page."""
+    text = "".join(json.dumps(np.asarray(one).tolist()) + "\n" for one in transforms)
+    (folder / "pages.jsonl").write_text(text, encoding="utf-8")
+
+
+def read_transforms(record: Record) -> list[Matrix]:
+    """Read what `write_transforms` wrote, in the order of the pages."""
+    lines = record.path("pages.jsonl").read_text(encoding="utf-8").splitlines()
+    return [np.array(json.loads(line), np.float64) for line in lines]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """New faces of a chunk, restored where the look says so."""
+
+    _images: Pages
+    _mattes: Pages
+    _places: list[Matrix]
+    _restored: Pages
+    _restored_places: list[Matrix]
+
+    def new(self, cut: Cut) -> NewFace:
+        """The engine's page of a cut."""
+        return NewFace(unit(self._images[cut.page]), unit(self._mattes[cut.page]), self._places[cut.page])
+
+    def matte(self, cut: Cut) -> np.ndarray:
+        """The engine's matte of a cut at its crop's pixels [h, w]."""
+        x0, y0, x1, y1 = cut.box
+        return engine_matte(unit(self._mattes[cut.page]), self._places[cut.page], (y1 - y0, x1 - x0))
+
+    def restored(self, cut: Cut) -> Restored | None:
+        """The restored page of a cut, if there is any."""
+        if not self._restored_places:
+            return None
+        return Restored(unit(self._restored[cut.page]), self._restored_places[cut.page])
+
+    def face(self, cut: Cut, crop: np.ndarray, share: float) -> np.ndarray:
+        """The new face of a cut at its crop's pixels; see `face_of`."""
+        return face_of(crop, self.new(cut), self.restored(cut), share)
+
+
+@contextmanager
+def new_faces(swap: Record, enhance: Record | None, cuts: Sequence[Cut]) -> Iterator[Faces]:
+    """The new faces of a chunk, their stores checked once and open meanwhile."""
+    with ExitStack() as stack:
+        images, mattes = (stack.enter_context(opened(swap, name, cuts)) for name in ("faces.tif", "engine.tif"))
+        places = read_transforms(swap) if cuts else []
+        restored: Pages = ()
+        restored_places: list[Matrix] = []
+        if enhance is not None and cuts:
+            restored = stack.enter_context(opened(enhance, "restored.tif", cuts))
+            restored_places = read_transforms(enhance)
+        yield Faces(images, mattes, places, restored, restored_places)
