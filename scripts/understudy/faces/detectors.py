@@ -48,7 +48,24 @@ class Raw(NamedTuple):
 
 
 class CardDetector:
-    """The detectors of one or more cards, as one `Detector`."""
+    """The detectors of one or more cards, as one `Detector`.
+
+    Parameters
+    ----------
+    sizes:
+        Sides of the square in pixels, each one more look.
+    margin:
+        0..100: black put around the picture for faces that fill it; 100 is half of its side on each side.
+    angles:
+        Of 0, 90, 180 and 270 degrees, each one more look at the picture turned counter-clockwise by so much.
+
+    Raises
+    ------
+    ConfigError
+        A network takes none of the sizes.
+    ModelError
+        A card's family is not one of a detector.
+    """
 
     def __init__(
         self,
@@ -57,23 +74,6 @@ class CardDetector:
         margin: float = 0.0,
         angles: Sequence[int] = (0,),
     ) -> None:
-        """
-        Parameters
-        ----------
-        sizes:
-            Sides of the square in pixels, each one more look.
-        margin:
-            0..100: black put around the picture for faces that fill it; 100 is half of its side on each side.
-        angles:
-            Of 0, 90, 180 and 270 degrees, each one more look at the picture turned counter-clockwise by so much.
-
-        Raises
-        ------
-        ConfigError
-            A network takes none of the sizes.
-        ModelError
-            A card's family is not one of a detector.
-        """
         self._looks = [
             (network, _decoder(network), side) for network in networks for side in _sides(network, sizes)
         ]

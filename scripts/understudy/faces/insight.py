@@ -28,26 +28,25 @@ MODULES = ("detection", "recognition")
 class Analysis:
     """A model pack's detector, as a `Detector`, and its recogniser.
 
+    Parameters
+    ----------
+    folder:
+        Where the pack's ``.onnx`` files lie.
+    sizes:
+        Sides in pixels of the squares that the detector is shown, each one more look. It enlarges smaller pictures.
+
     Attributes
     ----------
     files:
         The pack's files that are run: the detector's and the recogniser's.
+
+    Raises
+    ------
+    ModelError
+        The pack is not there, or has no detector or no recogniser, or the provider is not to be had.
     """
 
     def __init__(self, folder: Path, sizes: Sequence[int], device: Device) -> None:
-        """
-        Parameters
-        ----------
-        folder:
-            Where the pack's ``.onnx`` files lie.
-        sizes:
-            Sides in pixels of the squares that the detector is shown, each one more look. It enlarges smaller pictures.
-
-        Raises
-        ------
-        ModelError
-            The pack is not there, or has no detector or no recogniser, or the provider is not to be had.
-        """
         where = f"insightface's pack {folder}"
         if not any(folder.glob("*.onnx")):
             raise ModelError(

@@ -20,15 +20,14 @@ class Recogniser:
 
     Vectors are as the network gives them, of any length: some models that are fed by them want that length. What is
     compared or averaged is their direction (`identity.unit`).
+
+    Raises
+    ------
+    ModelError
+        The card does not say how its crop lies.
     """
 
     def __init__(self, network: Network) -> None:
-        """
-        Raises
-        ------
-        ModelError
-            The card does not say how its crop lies.
-        """
         card = network.card
         if card.template is None or card.size is None:
             raise ModelError(
