@@ -395,6 +395,21 @@ def test_nobody_listens(tmp_path: Path, plain: Server) -> None:
         fetch("net", card_of(), tmp_path / "store", mirror=address, patience=HASTE)
 
 
+def test_a_name_that_nobody_knows_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a network says so at once."""
+    asked: list[str] = []
+
+    def unknown(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ModelError) as refusal:
+        fetch("net", card_of({"url": "https://models.studio.example/f"}), tmp_path / "store", patience=HASTE)
+    assert "nobody here knows where that is (Temporary failure in name resolution)" in str(refusal.value)
+    assert asked == ["models.studio.example"]
+
+
 def test_the_next_source_is_asked(tmp_path: Path, plain: Server, secure: Server) -> None:
     """The mirror first, then the card's own addresses; all that failed is said if none is left."""
     plain.script = [status(404)]
