@@ -358,6 +358,21 @@ def test_a_stalled_connection_ends(tmp_path: Path, plain: Server, silent: Answer
     assert get(tmp_path, plain, patience=Patience(stall=0.2, tries=2, pause=0.01)).read_bytes() == WEIGHTS
 
 
+def test_a_slow_connection_is_let_finish(tmp_path: Path, plain: Server) -> None:
+    """Longer than a stall may last in all, but never silent: that is a small office, not a fault."""
+
+    def slow(asked: Asked) -> None:
+        asked.begin(Content_Length=len(WEIGHTS))
+        for at in range(0, len(WEIGHTS), 50_000):
+            asked.wfile.write(WEIGHTS[at : at + 50_000])
+            asked.wfile.flush()
+            time.sleep(0.1)
+
+    plain.script = [slow]
+    assert get(tmp_path, plain, patience=Patience(stall=0.3, tries=1)).read_bytes() == WEIGHTS
+    assert len(plain.seen) == 1
+
+
 def test_tries_wait_longer_each_time(tmp_path: Path, plain: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(download.time, "sleep", slept.append)
