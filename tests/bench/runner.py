@@ -41,17 +41,21 @@ FRAMES = 96
 BATCH = 8
 
 
-def card(size: int, source: bool = False) -> ModelCard:
-    """A swapper's card, pictures of -1..1; with ``source`` a latent beside."""
+def card(size: int, source: bool = False, vector: bool = False) -> ModelCard:
+    """A swapper's card, pictures of -1..1; with ``source`` a latent beside, with ``vector`` a recogniser's output."""
     shape = [1, 3, size, size]
     image = {"kind": "image", "shape": shape, "layout": "nchw", "mean": 0.5, "std": 0.5}
     inputs: dict[str, Any] = {"target": image | {"name": "target"}}
+    outputs: dict[str, Any] = {"image": image | {"index": 0}}
     if source:
         inputs["source"] = {"name": "source", "kind": "vector", "shape": [1, 512]}
+    if vector:
+        inputs = {"image": inputs["target"]}
+        outputs = {"embedding": {"index": 0, "kind": "vector", "shape": [1, 512]}}
     return model_card(
         f"bench_{size}",
         {
-            "role": "swapper",
+            "role": "recogniser" if vector else "swapper",
             "family": "inswapper",
             "file": "bench.onnx",
             "sources": [],
@@ -60,7 +64,7 @@ def card(size: int, source: bool = False) -> ModelCard:
             "uses": ["test"],
             "size": size,
             "inputs": inputs,
-            "outputs": {"image": image | {"index": 0}},
+            "outputs": outputs,
         },
     )
 
@@ -74,7 +78,7 @@ Clock = Callable[[], float]
 
 
 def milliseconds(work: Callable[[], object], repeats: int = 9, clock: Clock = time.process_time) -> float:
-    """Median time of a piece of work; of the processor, which does not count what else the machine does, unless given."""
+    """Median time of a piece of work, of the processor unless told: that does not count what else the machine does."""
     times = []
     for _ in range(repeats):
         begin = clock()
@@ -229,24 +233,35 @@ def overhead(folder: Path, size: int) -> tuple[float, float]:
     return whole / BATCH, alone / BATCH
 
 
-def batches(folder: Path) -> tuple[float, float, float]:
-    """Milliseconds per face one at a time and eight at a time, and GMAC of the network."""
+def recogniser() -> tuple[onnx.ModelProto, Stack]:
+    """ArcFace's IResNet-50: 3, 4, 14 and 3 units of two convolutions, and a vector of 512."""
     s = Stack()
-    x = s.conv("target", 3, 32, 128)
-    x = s.conv(x, 32, 64, 64, stride=2)
-    x = s.conv(x, 64, 128, 32, stride=2)
-    for _ in range(6):
-        x = s.conv(x, 128, 128, 32)
-    x = s.conv(s.larger(s.larger(x)), 128, 3, 128, bend=False)
-    path = save(s.model(x, 128), folder / "realistic.onnx")
-    given = faces(2 * BATCH, 128)
-    networks = [Network(card(128), path, Device(batch=n)) for n in (1, BATCH)]
+    x, wide, side = s.conv("target", 3, 64, 112), 64, 112
+    for units, out in ((3, 64), (4, 128), (14, 256), (3, 512)):
+        for unit in range(units):
+            half = side // 2 if unit == 0 else side
+            stride = side // half
+            skip = s.conv(x, wide, out, half, 1, stride, bend=False) if unit == 0 else x
+            x = s.conv(s.conv(x, wide, out, side), out, out, half, stride=stride, bend=False)
+            x, wide, side = s.op("Add", x, skip), out, half
+    x = s.linear(s.op("Flatten", x), 512 * 7 * 7, 512)
+    s.nodes.append(node("Identity", [x], ["output"]))
+    inputs = {"target": ([1, 3, 112, 112], "float32")}
+    return network(inputs, {"output": ([1, 512], "float32")}, s.nodes, s.constants), s
+
+
+def batches(folder: Path) -> tuple[float, float, Stack]:
+    """Milliseconds per face of the recogniser, one at a time and eight at a time."""
+    model, stack = recogniser()
+    path = save(model, folder / "recogniser.onnx")
+    given = faces(2 * BATCH, 112)
+    networks = [Network(card(112, vector=True), path, Device(batch=n)) for n in (1, BATCH)]
     assert [one.batch for one in networks] == [1, BATCH]
     times: list[list[float]] = [[], []]
     for _ in range(5):
         for one, spent in zip(networks, times, strict=True):
-            spent.append(milliseconds(lambda one=one: one(target=given), 1) / len(given))  # type: ignore[misc]
-    return statistics.median(times[0]), statistics.median(times[1]), s.macs / 1e9
+            spent.append(milliseconds(lambda one=one: one(image=given), 1) / len(given))  # type: ignore[misc]
+    return statistics.median(times[0]), statistics.median(times[1]), stack
 
 
 def start(folder: Path) -> tuple[float, float, float]:
@@ -269,9 +284,10 @@ def on_one_core(folder: Path) -> bool:
         met &= whole - alone <= budget
         name = f"{size} pixels, {BATCH} at a time"
         print(f"{name:<24}{whole:>6.2f} ms{alone:>7.2f} ms{whole - alone:>6.2f} ms{budget:>6.0f} ms")
-    one, eight, gmac = batches(folder)
+    one, eight, stack = batches(folder)
     print(
-        f"\n{gmac:.1f} GMAC a face: {one:.1f} ms one at a time, {eight:.1f} ms {BATCH} at a time ({one / eight:.2f} x)"
+        f"\nrecogniser of {stack.macs / 1e9:.1f} GMAC, {stack.parameters / 1e6:.1f} M parameters: {one:.0f} ms a face"
+        f" one at a time, {eight:.0f} ms {BATCH} at a time ({one / eight:.2f} x)"
     )
     first, later, size_mb = start(folder)
     print(f"session of {size_mb:.0f} MB: {first:.2f} s the first time (with its trial), {later:.2f} s later")
