@@ -18,11 +18,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import generated
 import numpy as np
-import plates
 from numpy.typing import NDArray
 
+import generated
+import plates
 from understudy.comp.lay import take
 from understudy.engines.latent import mapped
 from understudy.faces.align import similarity
@@ -49,7 +49,7 @@ class Report:
 
 
 def face(person: str, jitter: F32 | None = None, gain: F32 | None = None, side: int = SIDE) -> F32:
-    """A portrait's aligned crop [side, side, 3], its points moved by ``jitter`` [5, 2] (in IOD), its channels by a gain."""
+    """A portrait's aligned crop [side, side, 3], its points moved by ``jitter`` [5, 2] in IOD, and channel gains."""
     five = np.array(FIVES[person])
     if jitter is not None:
         five = five + jitter * np.hypot(*(five[1] - five[0]))
@@ -238,7 +238,8 @@ def export(p: dict[str, F32], path: Path) -> Path:
     big = enlargement()
     low = graph.op("MatMul", graph.op("MatMul", graph.constant(big), low), graph.constant(big.T))
     graph.constant(generated.emap(), "emap")
-    graph.output(graph.op("Add", made, low), "output", [1, 3, SIDE, SIDE])
+    whole = graph.op("Clip", graph.op("Add", made, low), graph.constant(0.0), graph.constant(1.0))
+    graph.output(whole, "output", [1, 3, SIDE, SIDE])
     return graph.save(path)
 
 

@@ -94,5 +94,7 @@ def test_a_matte_does_not_ring() -> None:
 
 def test_highlights_above_white_come_through() -> None:
     plate = crop() * 8
-    face, _ = lay(plate, take(plate, turned(0.5, 0, 0, 0), 60), turned(0.5, 0, 0, 0), np.ones((60, 60), np.float32))
+    face, _ = lay(
+        plate, take(plate, turned(0.5, 0, 0, 0), 60), turned(0.5, 0, 0, 0), np.ones((60, 60), np.float32)
+    )
     assert np.array_equal(face, plate) and face.max() > 1

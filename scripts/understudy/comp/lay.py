@@ -64,7 +64,9 @@ def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
     return laid
 
 
-def covered(transform: Matrix, page: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
+def covered(
+    transform: Matrix, page: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[Box, NDArray[np.bool_]]:
     """The box of a crop (H, W) that a page (h, w) lies in, and which of its pixels have their centre on the page."""
     m = np.asarray(transform, np.float64)
     corners = np.array([[0, 0], [page[1], 0], [page[1], page[0]], [0, page[0]]])

@@ -55,7 +55,9 @@ class InsightEngine:
 
         where = f"model {card.name} ({path})"
         if not recognisers:
-            raise ConfigError("its card names no recogniser", where=where, fix="add one to the card's `fed_by`")
+            raise ConfigError(
+                "its card names no recogniser", where=where, fix="add one to the card's `fed_by`"
+            )
         feeder, file = recognisers[0]
         self._name = card.name
         self._template, self._size = aligned_side(card)

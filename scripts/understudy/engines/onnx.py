@@ -78,7 +78,9 @@ class OnnxEngine:
                 fix=f"families: {', '.join(FAMILIES)}",
             )
         if card.family not in BY_PICTURE and not recogniser:
-            raise ConfigError("its card names no recogniser", where=self._where, fix="add one to the card's `fed_by`")
+            raise ConfigError(
+                "its card names no recogniser", where=self._where, fix="add one to the card's `fed_by`"
+            )
         if (card.family in CONVERTED) != (converter is not None):
             raise ConfigError(
                 f"family {card.family!r} {'needs a' if card.family in CONVERTED else 'has no'} converter",
@@ -127,14 +129,13 @@ class OnnxEngine:
             if strength != 1:
                 source = toward(self.latent(self._performer(track)), source, strength)
             source = source[None]
-        steps = phases(self._size, int(settings["boost"]), self._where)
+        sides = self._network.card.settings.get("boost", ())
+        steps = phases(self._size, int(settings["boost"]), sides, self._where)
         return OnnxState(
             source, steps, bool(settings["prefilter"]), rim(self._size * steps, float(settings["feather"]))
         )
 
-    def swap(
-        self, crops: Sequence[Image], state: OnnxState, context: Sequence[FaceContext]
-    ) -> list[NewFace]:
+    def swap(self, crops: Sequence[Image], state: OnnxState, context: Sequence[FaceContext]) -> list[NewFace]:
         """All phases of all crops through the network in one call. See `understudy.engines.base.Engine.swap`."""
         pages, transforms = cut(crops, context, self._template, self._size, state.phases, self._shift)
         if state.prefilter:

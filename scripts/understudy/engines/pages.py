@@ -19,7 +19,12 @@ Matrix = NDArray[np.float64]
 
 
 def cut(
-    crops: Sequence[Image], context: Sequence[FaceContext], template: str, size: int, phases: int, shift: float = 0.0
+    crops: Sequence[Image],
+    context: Sequence[FaceContext],
+    template: str,
+    size: int,
+    phases: int,
+    shift: float = 0.0,
 ) -> tuple[Image, list[Matrix]]:
     """Aligned pages of crops, limited to 0..1 as networks expect, and where each lies.
 
