@@ -316,14 +316,11 @@ def _load_models(path: Path, base: Path) -> dict[str, dict[str, Any]]:
     content: dict[str, dict[str, Any]] = conform(document, "models")
     for name, card in content.items():
         for index, source in enumerate(card["sources"]):
-            kinds = [kind for kind in ("wheel", "path", "url") if kind in source]
-            if (
-                len(kinds) != 1
-                or ("wheel" in source and "member" not in source)
-                or ("url" in source and "member" in source)
-            ):
+            kinds = [kind for kind in ("wheel", "pack", "path", "url") if kind in source]
+            inside = "member" in source
+            if len(kinds) != 1 or (kinds[0] in ("wheel", "pack") and not inside) or (kinds[0] == "url" and inside):
                 raise ConfigError(
-                    "a source is one of: wheel with member; path; url",
+                    "a source is one of: wheel with member; pack with member; path; url",
                     where=document.where((name, "sources", index)),
                     fix="write e.g. {path: weights/net.tflite}",
                 )
