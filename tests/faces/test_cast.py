@@ -8,11 +8,12 @@ import pytest
 from understudy.errors import FaceError
 from understudy.faces import geometry as g
 from understudy.faces.align import five_of_mesh
-from understudy.faces.cast import cast
+from understudy.faces.cast import References, cast
+from understudy.faces.identity import unit
 from understudy.faces.tracks import Track
 
 
-def track(name, first, last, x, size=40.0):
+def track(name, first, last, x, size=40.0, embedding=None):
     n = last - first + 1
     points = np.repeat((g.CANONICAL * size + [x, 180, 0])[None], n, axis=0).astype(np.float32)
     transform = np.tile([x, 180, np.log(size), 0], (n, 1))
@@ -28,7 +29,7 @@ def track(name, first, last, x, size=40.0):
         np.ones(n),
         np.ones(n, bool),
         five,
-        np.zeros((n, 0), np.float32),
+        np.zeros((n, 0), np.float32) if embedding is None else np.tile(embedding, (n, 1)).astype(np.float32),
     )
 
 
@@ -102,3 +103,103 @@ def test_refusals(entries, overrides, message):
 def test_no_tracks_at_all():
     with pytest.raises(FaceError, match="no face was found in the shot, so largest is nobody"):
         roles([], entry("largest", "ada"))
+
+
+# Three people's pictures, at right angles to one another.
+ANNA, BEN, EVE = np.eye(8)[:3]
+
+
+def like(person, other=BEN, cosine=0.7):
+    """Somebody of that cosine to one person, the rest of the way to another."""
+    return cosine * person + np.sqrt(1 - cosine**2) * other
+
+
+def alike(tracks, *entries, **overrides):
+    pictures = References({"anna.png": ANNA, "ben.png": BEN, "anna2.png": like(ANNA, EVE, 0.8)})
+    return cast(tracks, entries, SimpleNamespace(cast=overrides), "shot sh010", pictures)
+
+
+ANNA_IS = entry("like", "mara", "anna.png")
+BEN_IS = entry("like", "bob", "ben.png")
+
+
+def test_performers_are_known_by_picture():
+    two = [
+        track("t01", 1, 50, 150, embedding=like(BEN, EVE)),
+        track("t02", 1, 50, 400, embedding=like(ANNA, EVE)),
+    ]
+    assert alike(two, ANNA_IS, BEN_IS) == {"t01": "bob", "t02": "mara"}
+    assert alike(two, ANNA_IS) == {"t02": "mara"}
+    assert alike(two, ANNA_IS, entry("everyone", "eve")) == {"t01": "eve", "t02": "mara"}
+    assert alike(two, ANNA_IS, t01="eve") == {"t01": "eve", "t02": "mara"}
+
+
+def test_the_best_match_wins_and_the_lookalike_stays():
+    """Both pass the threshold; only the better one is replaced, where thresholds alone would take both."""
+    two = [
+        track("t01", 1, 50, 150, embedding=like(ANNA, EVE, 0.5)),
+        track("t02", 1, 50, 400, embedding=like(ANNA, EVE, 0.8)),
+    ]
+    assert alike(two, ANNA_IS) == {"t02": "mara"}
+
+
+def test_a_performer_may_have_a_track_for_each_stretch():
+    parts = [
+        track("t01", 1, 50, 150, embedding=like(ANNA, EVE, 0.6)),
+        track("t02", 60, 99, 400, embedding=like(ANNA, EVE, 0.8)),
+        track("t03", 60, 99, 200, embedding=like(EVE, BEN, 0.9)),
+    ]
+    assert alike(parts, ANNA_IS) == {"t01": "mara", "t02": "mara"}
+
+
+def test_one_talent_per_track_best_pair_first():
+    """Both are most like Anna; the surer one is her, the other is Ben, whom he resembles less."""
+    two = [
+        track("t01", 1, 50, 150, embedding=unit(0.9 * ANNA + 0.4 * EVE)),
+        track("t02", 1, 50, 400, embedding=unit(0.7 * ANNA + 0.6 * BEN)),
+    ]
+    assert alike(two, ANNA_IS, BEN_IS) == {"t01": "mara", "t02": "bob"}
+
+
+def test_frames_that_look_like_somebody_else_do_not_flip_a_track():
+    n, blink = 60, 15
+    one = track("t01", 1, n, 150, embedding=like(ANNA, EVE))
+    one.embeddings[:blink] = like(BEN, EVE, 0.9)
+    one.embeddings[blink : 2 * blink] = np.nan
+    assert alike([one], ANNA_IS) == {"t01": "mara"}
+    with pytest.raises(FaceError, match=r"no track is like ben.png: t01 0.0"):
+        alike([one], BEN_IS)
+
+
+def test_what_cannot_be_told_apart_is_asked():
+    twins = [
+        track("t01", 1, 50, 150, embedding=like(ANNA, EVE, 0.72)),
+        track("t02", 1, 50, 400, embedding=like(ANNA, EVE, 0.70)),
+    ]
+    with pytest.raises(
+        FaceError, match=r"anna.png is like track t01 \(0.72\) hardly more than anna.png is like track t02"
+    ):
+        alike(twins, ANNA_IS)
+    torn = [track("t01", 1, 50, 150, embedding=unit(ANNA + BEN))]
+    with pytest.raises(FaceError, match="cast one of them by name, for example t01=mara"):
+        alike(torn, ANNA_IS, BEN_IS)
+
+
+def test_two_pictures_of_one_performer():
+    one = [track("t01", 1, 50, 150, embedding=unit(ANNA + 0.3 * EVE))]
+    assert alike(one, ANNA_IS, entry("like", "mara", "anna2.png")) == {"t01": "mara"}
+
+
+def test_nobody_is_like_the_picture():
+    two = [
+        track("t01", 1, 50, 150, embedding=like(EVE, BEN)),
+        track("t02", 1, 50, 400, embedding=like(ANNA, EVE, 0.35)),
+    ]
+    with pytest.raises(
+        FaceError, match=r"no track is like anna.png: t01 0.00, t02 0.35, where 0.4 is needed"
+    ):
+        alike(two, ANNA_IS)
+    with pytest.raises(FaceError, match=r"set detect\.recogniser"):
+        alike(TWO, ANNA_IS)
+    with pytest.raises(FaceError, match=r"no face was found in the shot, so like anna\.png is nobody"):
+        alike([], ANNA_IS)

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from understudy.errors import FaceError
 from understudy.faces import geometry as g
-from understudy.faces.align import five_of_mesh
+from understudy.faces.align import carried, five_of_mesh
 from understudy.faces.detect import Face, find_faces, landmarks_near, signature
 from understudy.faces.tracks import (
     FrameRow,
@@ -276,6 +276,64 @@ def test_edits_of_what_is_not_there_are_refused(settings, edits, message):
     with pytest.raises(FaceError) as refusal:
         pin(edit(tracks, no_edits(**edits), "ov.yaml"), no_edits(**edits), "ov.yaml")
     assert message in str(refusal.value)
+
+
+def test_the_meshs_five_are_smoothed_as_the_mesh(networks, astronaut, shoot, settings):
+    shot = shoot(astronaut, PLACES["sway"][:24])
+    rows = [FrameRow(i, find_faces(f, *networks, settings), PLAIN) for i, f in enumerate(shot.frames)]
+    rows[9] = FrameRow(9, (), PLAIN)
+    (track,) = link(rows, 640, 360, settings)
+    smoothed = smooth(track, settings | {"smooth_shape": 1.0})
+    expected = np.array([five_of_mesh(points) for points in smoothed.points])
+    np.testing.assert_allclose(smoothed.five, expected, atol=2e-3)
+    assert np.abs(smoothed.five - track.five).max() > 0.05
+
+
+def test_fives_of_another_source_keep_their_difference(settings):
+    """A detector's five that lie elsewhere are smoothed for themselves, filled over a hole, and move with a pin."""
+    away = np.array([(2.0, -1), (1, 0), (0, 3), (-1, 1), (2, 2)], np.float32)
+    rng = np.random.default_rng(4)
+    paths = []
+    for i in range(40):
+        face = face_at(150 + 2 * i)
+        noise = rng.normal(0, 0.5, (5, 2)).astype(np.float32)
+        paths.append([replace(face, five=face.five + away + noise)])
+    paths[20] = []
+    (track,) = link(rows_of(paths), 640, 360, settings)
+    smoothed = smooth(track, settings | {"smooth_shape": 1.0})
+    mesh = np.array([five_of_mesh(points) for points in smoothed.points])
+    np.testing.assert_allclose((smoothed.five - mesh).mean(axis=0), away, atol=0.3)
+    raw = (track.five - mesh - away)[np.arange(40) != 20]
+    nose = (smoothed.five - mesh - away)[:, 2]
+    assert nose.std() < 0.8 * raw[:, 2].std()
+    assert np.isfinite(smoothed.five[20]).all()
+    edits = no_edits(landmarks={1011: {"t01": {61: tuple(smoothed.points[10, 61, :2] + [4, 0])}}})
+    (pinned,) = pin([smoothed], edits)
+    np.testing.assert_allclose(pinned.five[10, 3], smoothed.five[10, 3] + [4, 0], atol=1e-4)
+    np.testing.assert_array_equal(pinned.five[10, :3], smoothed.five[10, :3])
+
+
+def test_carried_fives_keep_their_place_on_the_face():
+    before, after = face_at(150).points, face_at(300, 100, 80).points
+    away = np.array([(2.0, -1), (1, 0), (0, 3), (-1, 1), (2, 2)])
+    moved = carried(five_of_mesh(before) + away, before, after)
+    np.testing.assert_allclose(moved, five_of_mesh(after) + 2 * away, atol=1e-3)
+
+
+def test_embeddings_go_with_their_frames(settings):
+    paths = [[replace(face_at(150), embedding=np.full(4, i, np.float32))] for i in range(20)]
+    paths[5], paths[9] = [face_at(150)], []
+    tracks = link(rows_of(paths), 640, 360, settings)
+    assert np.isnan(tracks[0].embeddings[[5, 9]]).all()
+    assert tracks[0].embeddings[12].tolist() == [12] * 4
+    (looked,) = [with_faces(tracks[0], {1010: replace(face_at(150), embedding=np.full(4, 9, np.float32))})]
+    assert looked.embeddings[9].tolist() == [9] * 4
+    parts = edit(tracks, no_edits(split=(("t01", 1011),)))
+    assert [part.embeddings[0, 0] for part in parts] == [0, 10]
+    (whole,) = edit(parts, no_edits(merge=(("t01", "t02"),)))
+    np.testing.assert_array_equal(whole.embeddings, tracks[0].embeddings)
+    (plain,) = link(rows_of([[face_at(150)]] * 8), 640, 360, settings)
+    assert plain.embeddings.shape == (8, 0)
 
 
 def test_nothing_gives_nothing(settings):

@@ -18,6 +18,9 @@ TALENTS = {"mara", "ben", "largest", "t02", "a.b-c"}
         ("box:812,220,1010,470@1012=ben", [("box", (1012, 812.0, 220.0, 1010.0, 470.0), "ben")]),
         ("box:0,.5,1,1@1=ben", None),
         ("box:0,0.5,10.25,7@0=a.b-c", [("box", (0, 0.0, 0.5, 10.25, 7.0), "a.b-c")]),
+        ("like:refs/anna.png=mara", [("like", "refs/anna.png", "mara")]),
+        ("like:a=b.jpg=mara t02=ben", [("like", "a=b.jpg", "mara"), ("track", "t02", "ben")]),
+        ("like:=mara", None),
         ("t03=t02 largest=largest", [("track", "t03", "t02"), ("largest", None, "largest")]),
     ],
 )
@@ -36,6 +39,8 @@ def test_cells(cell: str, expected: list[tuple[object, ...]] | None) -> None:
         ("t02", "names no talent"),
         ("largest", "names no talent"),
         ("box:1,2,3,4@5", "names no talent"),
+        ("like:refs/anna.png", "names no talent"),
+        ("like:a.png=mara like:a.png=ben", "like:a.png is cast twice"),
         ("mara=", "'mara' is no performer"),
         ("=mara", "'' is no performer"),
         ("largest=mara=ben", "'largest=mara' is no performer"),

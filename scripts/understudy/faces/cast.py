@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.errors import FaceError
 from understudy.faces.boxes import overlaps
+from understudy.faces.identity import of_track, unit
 from understudy.faces.tracks import Track
 
 FIX = "correct the shot's cast or its overrides"
@@ -32,27 +35,55 @@ class CastEdits(Protocol):
     def cast(self) -> Mapping[str, str]: ...
 
 
+@dataclass(frozen=True)
+class References:
+    """What performers look like who are cast by picture.
+
+    Attributes
+    ----------
+    embeddings:
+        The entry's value (the picture's path as the shot list has it) to the embedding [d] of the face on it, by the
+        recogniser that the tracks' embeddings are by.
+    least:
+        Least cosine of a track to a picture of the same person.
+    margin:
+        By how much a match must be better than any other that it rules out.
+    """
+
+    embeddings: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    least: float = 0.4
+    margin: float = 0.05
+
+
 def cast(
-    tracks: Sequence[Track], entries: Sequence[Entry], overrides: CastEdits, where: str = ""
+    tracks: Sequence[Track],
+    entries: Sequence[Entry],
+    overrides: CastEdits,
+    where: str = "",
+    references: References = References(),
 ) -> dict[str, str]:
     """Track id to talent id.
 
     A track or a box names one track. ``largest``, ``leftmost`` and ``rightmost`` name one performer at any time: a
     track for each stretch of the shot, so that one lost between two tracks, or cut away from, is found again. Largest
     is the track with the largest sum of inter-ocular distances over its frames; leftmost (rightmost) one that no other
-    track is left (right) of, by the medians of where both are. ``everyone`` is who is not named otherwise. What
-    ``overrides.cast`` says of a track replaces all this.
+    track is left (right) of, by the medians of where both are. ``like`` names who is on a picture (see `_alike`).
+    ``everyone`` is who is not named otherwise. What ``overrides.cast`` says of a track replaces all this.
 
     Raises
     ------
     FaceError
-        A performer is named that no track is, or a track would get two talents. ``where`` begins the message.
+        A performer is named that no track is, that two may be, or a track would get two talents. ``where`` begins the
+        message.
     """
     held = {track.id: track for track in tracks}
     roles: dict[str, str] = {}
     reasons: dict[str, str] = {}
+    pictures = [entry for entry in entries if entry.kind == "like"]
+    free = [track for track in tracks if track.id not in overrides.cast]
+    alike = _alike(free, pictures, references, where) if pictures and tracks else {}
     for entry in sorted(entries, key=lambda one: one.kind == "everyone"):
-        chosen = _performers(tracks, entry, where)
+        chosen = alike[entry.value] if entry.kind == "like" and tracks else _performers(tracks, entry, where)
         for name in chosen:
             if (entry.kind == "everyone" and name in roles) or name in overrides.cast:
                 continue
@@ -94,6 +125,65 @@ def _performers(tracks: Sequence[Track], entry: Entry, where: str) -> list[str]:
     )
 
 
+def _alike(
+    tracks: Sequence[Track], entries: Sequence[Entry], references: References, where: str
+) -> dict[object, list[str]]:
+    """Each picture to the tracks of the performer on it.
+
+    Decided once per track, by the robust mean of its embeddings over the whole shot, so that frames that look like
+    nobody, or like somebody else, change nothing. The best pair of track and picture goes first, then the best of what
+    it leaves: a track is one performer, and a performer is on a frame once, so tracks that share a frame are two.
+    """
+    looks = {track.id: one.direction for track in tracks if (one := of_track(track)) is not None}
+    held = [track for track in tracks if track.id in looks]
+    if not held:
+        raise FaceError(
+            f"no track has an embedding, so {_told(entries[0])} cannot be found",
+            where=where,
+            fix="set detect.recogniser to a recogniser, or cast by track, box or place",
+        )
+    names = [str(entry.value) for entry in entries]
+    pictures = unit(np.array([references.embeddings[name] for name in names]))
+    cosines = np.array([looks[track.id] for track in held]) @ pictures.T
+    free = cosines >= references.least
+    matches: dict[object, list[str]] = {entry.value: [] for entry in entries}
+    while free.any():
+        i, j = divmod(int(np.argmax(np.where(free, cosines, -np.inf))), len(names))
+        # What this match rules out: the track as anybody else, and whoever shares its frames as this performer.
+        out = np.zeros_like(free)
+        out[i] = True
+        out[[k for k, other in enumerate(held) if np.intersect1d(other.frames, held[i].frames).size], j] = (
+            True
+        )
+        out[i, j] = False
+        for k, m in np.argwhere(out & free & (cosines > cosines[i, j] - references.margin)).tolist():
+            if k != i or entries[m].talent != entries[j].talent:
+                raise FaceError(
+                    f"{names[j]} is like track {held[i].id} ({cosines[i, j]:.2f}) hardly more than {names[m]} is like"
+                    f" track {held[k].id} ({cosines[k, m]:.2f}), and only one of the two can be",
+                    where=where,
+                    fix=f"cast one of them by name, for example {held[i].id}={entries[j].talent}, or take a picture"
+                    " that tells them apart",
+                )
+        matches[entries[j].value].append(held[i].id)
+        free &= ~out
+        free[i, j] = False
+    for entry, name, column in zip(entries, names, cosines.T, strict=True):
+        # A second picture of a performer may have lost all tracks to the first.
+        same = {each for other in entries if other.talent == entry.talent for each in matches[other.value]}
+        if not any(
+            track.id in same and cosine >= references.least
+            for track, cosine in zip(held, column, strict=True)
+        ):
+            told = ", ".join(f"{track.id} {cosine:.2f}" for track, cosine in zip(held, column, strict=True))
+            raise FaceError(
+                f"no track is like {name}: {told}, where {references.least:g} is needed",
+                where=where,
+                fix="take a clearer picture of the performer, lower track.like, or cast by track, box or place",
+            )
+    return matches
+
+
 def _one_at_a_time(tracks: Sequence[Track]) -> list[str]:
     """The largest track, the largest of those that share no frame with it, and so on."""
     chosen: list[Track] = []
@@ -133,7 +223,7 @@ def _told(entry: Entry) -> str:
     if isinstance(entry.value, tuple):
         frame, *corners = entry.value
         return f"box {','.join(f'{x:g}' for x in corners)} on frame {frame}"
-    return entry.value or entry.kind
+    return f"like {entry.value}" if entry.kind == "like" else entry.value or entry.kind
 
 
 def _absent(what: str, tracks: Sequence[Track], where: str) -> FaceError:

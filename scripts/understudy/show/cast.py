@@ -15,9 +15,10 @@ _WORDS = ("largest", "leftmost", "rightmost", "everyone")
 _TRACK = re.compile(r"t[0-9]{2,6}")
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 _BOX = re.compile(rf"box:{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}@([0-9]{{1,7}})")
+_LIKE = "like:"
 _HELP = (
     "write performer=talent, parted by spaces; a performer is largest, leftmost, rightmost, everyone, "
-    "a track like t02, or a box on a frame like box:812,220,1010,470@1012"
+    "a track like t02, a box on a frame like box:812,220,1010,470@1012, or who is on a picture like like:refs/anna.png"
 )
 
 
@@ -28,9 +29,10 @@ class CastEntry:
     Attributes
     ----------
     kind:
-        ``largest``, ``leftmost``, ``rightmost``, ``everyone``, ``track`` or ``box``.
+        ``largest``, ``leftmost``, ``rightmost``, ``everyone``, ``track``, ``box`` or ``like``.
     value:
-        The track's id, or ``(frame, x0, y0, x1, y1)`` in pixels of the frame, or ``None``.
+        The track's id, or ``(frame, x0, y0, x1, y1)`` in pixels of the frame, or the picture's path as it is written,
+        or ``None``.
     talent:
         Id of the talent.
     """
@@ -54,7 +56,9 @@ def parse_cast(cell: str, talents: Collection[str], *, where: str) -> tuple[Cast
     for text in cell.split():
         performer, equals, talent = text.rpartition("=")
         kind, value = _performer(performer, text, where) if equals else ("largest", None)
-        if not equals and (talent in _WORDS or _TRACK.fullmatch(talent) or talent.startswith("box:")):
+        if not equals and (
+            talent in _WORDS or _TRACK.fullmatch(talent) or talent.startswith(("box:", _LIKE))
+        ):
             raise ConfigError(f"cast {text!r} names no talent", where=where, fix=_HELP)
         if talent not in talents:
             raise ConfigError(
@@ -75,6 +79,8 @@ def _performer(text: str, entry: str, where: str) -> tuple[str, CastValue]:
         return text, None
     if _TRACK.fullmatch(text):
         return "track", text
+    if text.startswith(_LIKE) and text != _LIKE:
+        return "like", text.removeprefix(_LIKE)
     box = _BOX.fullmatch(text)
     if box is None:
         raise ConfigError(f"cast {entry!r}: {text!r} is no performer", where=where, fix=_HELP)
