@@ -11,7 +11,7 @@ from understudy.engines.base import FaceContext, TalentAtlas
 from understudy.faces.geometry import CANONICAL
 
 ARCFACE = "arcface_w600k_r50"
-SWAP = {"boost": 0, "prefilter": True, "feather": 0.3, "strength": 1.0, "morph": 1.0}
+SWAP = {"boost": 0, "prefilter": True, "feather": 0.3, "strength": 1.0, "by_yaw": False, "morph": 1.0}
 """Settings of the engines that work on aligned crops."""
 
 

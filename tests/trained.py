@@ -85,7 +85,7 @@ def examples(count: int, seed: int) -> tuple[F32, F32, F32]:
         gain = (np.exp(rng.normal(0, 0.15)) * np.exp(rng.normal(0, 0.05, 3))).astype(np.float32)
         shown.append(face(performer, jitter, gain))
         wanted.append(face(talent, jitter, gain))
-        latents.append(mapped(embedding(talent, moved(rng)), emap))
+        latents.append(mapped(embedding(talent, moved(rng))[None], emap)[0])
     layout = (0, 3, 1, 2)
     return np.stack(shown).transpose(layout), np.stack(latents), np.stack(wanted).transpose(layout)
 

@@ -17,6 +17,7 @@ from understudy.engines.base import Engine, Weights
 from understudy.engines.load import engine_for, load_engine
 from understudy.engines.onnx import OnnxEngine
 from understudy.engines.pages import rim
+from understudy.engines.tiles import soften
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
 from understudy.runtime.network import Network
@@ -180,7 +181,7 @@ def test_the_emap_is_found_by_name_or_by_shape(name, tmp_path, lay_over) -> None
     path = generated.inswapper(tmp_path / "i.onnx", name=name, decoy=True)
     weights = lay_over("inswapper_128", path)
     engine = OnnxEngine(Network(weights.card, weights.path), "arcface_w600k_r50")
-    assert engine.latent(VECTORS[0]) == pytest.approx(by_emap(VECTORS[0]), abs=1e-6)
+    assert engine.latents(VECTORS)[0] == pytest.approx(by_emap(VECTORS[0]), abs=1e-6)
 
 
 def test_a_file_without_an_emap_is_refused(tmp_path, lay_over) -> None:
@@ -190,12 +191,43 @@ def test_a_file_without_an_emap_is_refused(tmp_path, lay_over) -> None:
         OnnxEngine(Network(weights.card, weights.path), "arcface_w600k_r50")
 
 
-def test_a_talents_pictures_are_averaged_by_worth(models) -> None:
-    vectors = np.random.default_rng(5).normal(0, 1, (3, 512)).astype(np.float32)
+def alike(count: int, seed: int = 5) -> np.ndarray:
+    """Vectors of one person: a direction of their own each, .9 of it common."""
+    rng = np.random.default_rng(seed)
+    common, own = unit(rng.normal(size=512)), rng.normal(0, 0.35 / np.sqrt(512), (count, 512))
+    return (20 * (0.9 * common + own)).astype(np.float32)
+
+
+def test_a_talents_pictures_are_averaged_by_worth_and_strangers_left_out(models) -> None:
+    vectors = np.concatenate([alike(3), VECTORS])
     engine = load(models("inswapper_128"), "inswapper_128")
-    state = engine.prepare(replace(talent(vectors), quality=(0.5, 0.25, 0.0)), shot(), SWAP)
+    who = replace(talent(vectors), quality=(0.5, 0.25, 0.0, 0.2))
+    state = engine.prepare(who, shot(), SWAP)
     mean = 0.5 * unit(vectors[0]) + 0.25 * unit(vectors[1])
+    assert state.source.shape == (1, 512)
     assert state.source[0] == pytest.approx(by_emap(mean), abs=1e-5)
+    # The first picture alone, or a mean with the stranger, would have been seen.
+    for other in (vectors[0], mean + 0.2 * unit(vectors[3])):
+        assert np.abs(state.source[0] - by_emap(other)).max() > 5e-3
+
+
+def test_by_yaw_each_frame_is_fed_the_looks_of_its_turn(models) -> None:
+    vectors = alike(3)
+    engine = load(models("inswapper_128"), "inswapper_128")
+    who = replace(talent(vectors), points=(turned(-60), turned(0), turned(60)), quality=(0.5, 0.5, 0.5))
+    track = shot(frames=3)
+    track.pose[:, 0] = -60, 0, 60
+    state = engine.prepare(who, track, SWAP | {"by_yaw": True, "boost": 256})
+    assert state.source.shape == (3, 512)
+    made = engine.swap([plate()] * 2, state, [replace(face(), index=2), replace(face(), index=0)])
+    middle = unit(sum(unit(v) for v in vectors))
+    for new, index in zip(made, (2, 0), strict=True):
+        # The picture of that turn counts whole, the mean of all for half of one.
+        latent = by_emap(unit(vectors[index]) + 0.5 * middle)
+        assert state.source[index] == pytest.approx(latent, abs=1e-2)
+        assert latent @ state.source[index] > latent @ state.source[1] + 0.02
+        page = soften(take(plate(), new.transform, 256)[None], 2)[0]
+        assert close(new.image, page + state.source[index] @ generated.colours())
 
 
 @pytest.mark.parametrize(
