@@ -50,6 +50,19 @@ def test_outside_the_page_the_crop_stays_and_the_matte_is_nought() -> None:
     assert np.array_equal(back(np.ones((64, 64), np.float32), transform, (90, 120)), matte)
 
 
+def test_beside_a_page_that_lies_askew_the_crop_stays_too() -> None:
+    plate, transform = crop(), turned(1.0, 45, 20, -40)
+    face, matte = lay(
+        plate, take(plate, transform, 64) + np.float32(0.25), transform, np.ones((64, 64), np.float32)
+    )
+    y, x = np.mgrid[:90, :120] + 0.5
+    at = np.stack([x, y], axis=-1) @ transform[:, :2].T + transform[:, 2]
+    inside = ((at >= 0) & (at <= 64)).all(axis=-1)
+    assert 1000 < inside.sum() < 6000
+    assert np.array_equal(face[~inside], plate[~inside]) and not matte[~inside].any()
+    assert (face[inside] > plate[inside] + 0.2).all() and (matte[inside] > 0.99).all()
+
+
 def test_a_page_beside_the_crop_changes_nothing() -> None:
     plate = crop()
     face, matte = lay(plate, crop((64, 64), 1), turned(1, 0, -400, 0), np.ones((64, 64), np.float32))

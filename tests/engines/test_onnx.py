@@ -354,8 +354,16 @@ def test_values_are_limited_once_and_never_cut_to_codes(models) -> None:
     page = take(crop, similarity(FIVE, "arcface_128", 128), 128)
     bias = (new.image - np.clip(page + moved, 0, 1)).mean()
     assert new.image.dtype == np.float32 and abs(bias) < 1e-6  # truncation to 8 bit would cost .002
-    far = run(engine, crop=np.ones_like(crop))
-    assert far.image.max() <= 1 and far.image.min() >= 0
+
+
+def test_what_a_network_gives_beyond_black_and_white_is_limited(tmp_path, lay_over) -> None:
+    path = generated.by_image(tmp_path / "s.onnx", 112)
+    engine = load_engine("onnx", "blendswap_256", {"blendswap_256": lay_over("blendswap_256", path)})
+    for level in (0, 1):
+        # Black is moved down by a quarter, white up.
+        flat = np.full((220, 200, 3), level, np.float32)
+        new = run(engine, replace(talent(VECTORS), pictures=(flat,)), crop=flat)
+        assert (new.image == level).all()
 
 
 def test_a_close_up_does_not_alias_in_the_crop(models) -> None:
