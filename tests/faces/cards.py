@@ -40,27 +40,31 @@ def raws(shapes: Sequence[Sequence[int | None]]) -> dict[str, dict[str, Any]]:
     return {f"o{index}": {"index": index, "kind": "raw", "shape": list(s)} for index, s in enumerate(shapes)}
 
 
-def retinaface_card(name: str = "scrfd", family: str = "retinaface") -> ModelCard:
-    """The contract of InsightFace's detectors: (x - 127.5) / 128 in RGB, nine tensors."""
+def retinaface_card(strides: Sequence[int] = (8, 16, 32), anchors: int = 2) -> ModelCard:
+    """The contract of InsightFace's detectors: (x - 127.5) / 128 in RGB, three tensors for each stride."""
     image = {"index": 0, "shape": [1, 3, None, None], "order": "rgb", "scale": 255, "mean": 127.5, "std": 128}
-    return card(name, "detector", family, image, raws([[None, n] for n in (1, 1, 1, 4, 4, 4, 10, 10, 10)]))
+    outputs = raws([[None, width] for width in (1, 4, 10) for _ in strides])
+    settings = {"strides": list(strides), "anchors": anchors}
+    return card("scrfd", "detector", "retinaface", image, outputs, settings=settings)
 
 
-def retinaface_file(path: Path, seed: int = 0) -> Path:
+def retinaface_file(
+    path: Path, seed: int = 0, strides: Sequence[int] = (8, 16, 32), anchors: int = 2
+) -> Path:
     """A network of that contract: every cell's mean colour through random weights."""
     random = np.random.default_rng(seed)
     nodes, constants, outputs = [], {}, {}
     for kind, width in (("score", 1), ("box", 4), ("keys", 10)):
-        for stride in (8, 16, 32):
+        for stride in strides:
             name = f"{kind}{stride}"
             spread = {"score": 2.5, "box": 0.3, "keys": 1.0}[kind]
-            weights = random.normal(0, spread, (2 * width, 3, 1, 1))
+            weights = random.normal(0, spread, (anchors * width, 3, 1, 1))
             if kind == "score":
                 # The black around the picture must be no face: its cells would all have one score.
                 weights += 2.0 - weights.mean(axis=1, keepdims=True)
             constants[f"w{name}"] = weights.astype(np.float32)
             offset = {"score": -1.5, "box": 6.0, "keys": 0.0}[kind]
-            constants[f"b{name}"] = np.full(2 * width, offset, np.float32)
+            constants[f"b{name}"] = np.full(anchors * width, offset, np.float32)
             constants[f"s{name}"] = np.array([-1, width])
             pool = node(
                 "AveragePool", ["image"], [f"p{name}"], kernel_shape=[stride] * 2, strides=[stride] * 2

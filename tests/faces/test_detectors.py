@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from faces.cards import card, raws, retinaface_card, retinaface_file
+from networks import network, node, save
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.boxes import Detection, best, overlaps, turned_back
 from understudy.faces.detect import find_faces
 from understudy.faces.detectors import CardDetector, canvas, decode_priors, decode_retinaface, decode_yoloface
 from understudy.runtime.network import Network
-
-PLAIN = {"sizes": [640], "margin": 0, "angles": [0]}
 
 
 def picture(seed: int, width: int = 640, height: int = 480) -> np.ndarray:
@@ -36,7 +35,7 @@ def test_retinaface_is_insightfaces(scrfd, kind, width, height):
     theirs.prepare(-1, input_size=(640, 640), det_thresh=0.75)
     image = picture(4, width, height)
     boxes, keys = theirs.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    ours = CardDetector([Network(retinaface_card(), scrfd)], PLAIN)(image, 0.75)
+    ours = CardDetector([Network(retinaface_card(), scrfd)], [640])(image, 0.75)
     assert len(ours) == len(boxes) > 5
     # Centres lie at whole numbers with them and at .5 here.
     np.testing.assert_allclose([f.score for f in ours], boxes[:, 4], atol=1e-4)
@@ -56,8 +55,25 @@ def test_every_candidate_is_insightfaces(scrfd):
         np.testing.assert_allclose(ours[keep], their.reshape(ours[keep].shape), atol=1e-3)
 
 
+def test_five_strides_with_one_anchor_are_insightfaces(tmp_path):
+    zoo = pytest.importorskip("insightface.model_zoo.model_zoo")
+    layout = {"strides": (8, 16, 32, 64, 128), "anchors": 1}
+    file = retinaface_file(tmp_path / "old.onnx", 2, **layout)
+    image = picture(5, 640, 640)
+    theirs = [np.concatenate(part) for part in zoo.RetinaFace(str(file)).forward(image[..., ::-1], 0.5)]
+    ours = CardDetector([Network(retinaface_card(**layout), file)], [640])(image, 0.5)
+    assert len(theirs[0]) > 20
+    for one in ours:
+        near = np.abs(theirs[1] + 0.5 - one.box).max(axis=1)
+        index = near.argmin()
+        assert near[index] < 1e-2
+        np.testing.assert_allclose(one.keys - 0.5, theirs[2][index], atol=1e-2)
+        assert one.score == pytest.approx(float(theirs[0][index, 0]), abs=1e-4)
+    assert len(ours) > 5
+
+
 def test_colours_the_wrong_way_round_are_another_result(scrfd):
-    detector = CardDetector([Network(retinaface_card(), scrfd)], PLAIN)
+    detector = CardDetector([Network(retinaface_card(), scrfd)], [640])
     image = picture(3)
     right, wrong = detector(image, 0.5), detector(image[..., ::-1].copy(), 0.5)
     assert {tuple(f.box.round()) for f in right} != {tuple(f.box.round()) for f in wrong}
@@ -95,7 +111,7 @@ def test_yunet_is_opencvs(yunet, shared, astronaut):
     for image in [astronaut, *(frame for frames in plates for frame in frames)]:
         side = 512 if image is astronaut else 640
         theirs = opencv_yunet(shared, image)
-        ours = CardDetector([yunet], PLAIN | {"sizes": [side]})(image, 0.5)
+        ours = CardDetector([yunet], [side])(image, 0.5)
         assert len(ours) == len(theirs) > 0
         for mine, row in zip(ours, sorted(theirs, key=lambda row: -row[14]), strict=True):
             assert mine.score == pytest.approx(row[14], abs=0.01)
@@ -111,7 +127,7 @@ def test_yunet_is_opencvs(yunet, shared, astronaut):
 
 def test_yunet_scores_are_roots(yunet, astronaut):
     """Class times objectness alone, as one tool has it, would call this face less than half as sure."""
-    (face,) = CardDetector([yunet], PLAIN | {"sizes": [512]})(astronaut, 0.5)
+    (face,) = CardDetector([yunet], [512])(astronaut, 0.5)
     raw = yunet(image=canvas(astronaut, 512)[0][None])
     product = max(float((raw[f"o{k}"] * raw[f"o{k + 3}"]).max()) for k in range(3))
     assert face.score == pytest.approx(np.sqrt(product), abs=1e-5)
@@ -123,8 +139,8 @@ def test_large_pictures_are_averaged(yunet, astronaut):
     large = cv2.resize(astronaut, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC).astype(np.float32)
     large += np.random.default_rng(0).normal(0, 60, large.shape).astype(np.float32)
     noisy = large.clip(0, 255).astype(np.uint8)
-    (small,) = CardDetector([yunet], PLAIN | {"sizes": [512]})(astronaut, 0.5)
-    face = CardDetector([yunet], PLAIN | {"sizes": [512]})(noisy, 0.5)[0]
+    (small,) = CardDetector([yunet], [512])(astronaut, 0.5)
+    face = CardDetector([yunet], [512])(noisy, 0.5)[0]
     assert np.abs(face.keys / 5 - small.keys).max() < 2
     assert face.score == pytest.approx(small.score, abs=0.02)
     aliased = cv2.resize(noisy, (512, 512))
@@ -140,10 +156,10 @@ def test_small_pictures_are_not_enlarged():
 
 @pytest.mark.parametrize("angle", [90, 180, 270])
 def test_turned_faces_need_their_angle(yunet, astronaut, angle):
-    upright = CardDetector([yunet], PLAIN | {"sizes": [512]})(astronaut, 0.7)[0]
+    upright = CardDetector([yunet], [512])(astronaut, 0.7)[0]
     # np.rot90 turns counter-clockwise; the look at that angle turns the picture on to upright.
     image = np.rot90(astronaut, 4 - angle // 90).copy()
-    (face,) = CardDetector([yunet], {"sizes": [512], "margin": 0, "angles": [angle]})(image, 0.7)
+    (face,) = CardDetector([yunet], [512], angles=[angle])(image, 0.7)
     assert face.score == pytest.approx(upright.score, abs=1e-6)
     x, y = upright.keys.T
     expected = {90: (512 - y, x), 180: (512 - x, 512 - y), 270: (y, 512 - x)}[angle]
@@ -151,32 +167,30 @@ def test_turned_faces_need_their_angle(yunet, astronaut, angle):
 
 
 def test_angles_are_merged(yunet, astronaut):
-    (face,) = CardDetector([yunet], {"sizes": [512], "margin": 0, "angles": [0, 90, 180, 270]})(
-        astronaut, 0.7
-    )
-    (alone,) = CardDetector([yunet], PLAIN | {"sizes": [512]})(astronaut, 0.7)
+    (face,) = CardDetector([yunet], [512], angles=[0, 90, 180, 270])(astronaut, 0.7)
+    (alone,) = CardDetector([yunet], [512])(astronaut, 0.7)
     assert face.keys == pytest.approx(alone.keys)
 
 
 def test_a_face_that_fills_the_picture_needs_a_margin(yunet, astronaut):
     tight = astronaut[78:172, 178:270].copy()
     image = cv2.resize(tight, (640, 654), interpolation=cv2.INTER_CUBIC)
-    found = [CardDetector([yunet], PLAIN | {"margin": margin})(image, 0.3) for margin in (0, 100)]
+    found = [CardDetector([yunet], [640], margin)(image, 0.3) for margin in (0, 100)]
     scores = [max((face.score for face in faces), default=0.0) for faces in found]
     assert scores[1] > scores[0] + 0.05
     eyes = found[1][0].keys[:2] / 640 * 92 + [178, 78]
-    (whole,) = CardDetector([yunet], PLAIN | {"sizes": [512]})(astronaut, 0.7)
+    (whole,) = CardDetector([yunet], [512])(astronaut, 0.7)
     assert np.abs(eyes - whole.keys[:2]).max() < 3
 
 
 def test_several_sizes_and_detectors_are_one_list(yunet, scrfd, shared):
     plate = frames_of(shared / "plates" / "classroom.gif", 40)[0]
-    one = CardDetector([yunet], PLAIN)(plate, 0.6)
-    both = CardDetector([yunet], PLAIN | {"sizes": [320, 640]})(plate, 0.6)
+    one = CardDetector([yunet], [640])(plate, 0.6)
+    both = CardDetector([yunet], [320, 640])(plate, 0.6)
     assert len(both) >= len(one) >= 3
     assert all(f.score >= 0.6 for f in both)
     image = picture(3)
-    mixed = CardDetector([Network(retinaface_card(), scrfd), yunet], PLAIN)(image, 0.75)
+    mixed = CardDetector([Network(retinaface_card(), scrfd), yunet], [640])(image, 0.75)
     assert [f.score for f in mixed] == sorted((f.score for f in mixed), reverse=True)
     boxes = np.array([f.box for f in mixed])
     for index, box in enumerate(boxes):
@@ -221,8 +235,8 @@ def test_priors_are_a_plain_loop_and_agree_with_yunet(yunet, shared, astronaut):
         keep = raw.scores >= 0.5
         for ours, theirs in zip(raw, zip(*expected, strict=True), strict=True):
             np.testing.assert_allclose(ours[keep], np.array(theirs), rtol=1e-5, atol=1e-3)
-        found = CardDetector([network], PLAIN)(picture_, 0.6)
-        others = CardDetector([yunet], PLAIN)(picture_, 0.6)
+        found = CardDetector([network], [640])(picture_, 0.6)
+        others = CardDetector([yunet], [640])(picture_, 0.6)
         assert len(found) == len(others)
         for one in found:
             best_ = max(others, key=lambda other: overlaps(one.box, other.box[None])[0])
@@ -262,7 +276,7 @@ def test_turning_back_is_np_rot90s():
 
 def test_any_detector_leads_to_the_mesh(yunet, networks, astronaut):
     settings = {"threshold": 0.6, "tiles": "never", "min_faces": 1, "refine": 2}
-    detector = CardDetector([yunet], PLAIN | {"sizes": [512]})
+    detector = CardDetector([yunet], [512])
     (face,) = find_faces(astronaut, detector, networks[1], settings)
     (own,) = find_faces(astronaut, networks[0], networks[1], settings)
     assert np.abs(face.points - own.points)[:, :2].mean() < 0.5
@@ -275,11 +289,39 @@ def test_any_detector_leads_to_the_mesh(yunet, networks, astronaut):
 
 def test_refusals(yunet, scrfd):
     with pytest.raises(ConfigError, match="takes 640 pixels"):
-        CardDetector([Network(yunet_card((1, 3, 640, 640)), yunet._path)], PLAIN | {"sizes": [320]})
+        CardDetector([Network(yunet_card((1, 3, 640, 640)), yunet._path)], [320])
     image = {"index": 0, "shape": [1, 3, None, None], "order": "rgb"}
     stray = card("stray", "detector", "ssd", image, raws([[None, 1]]))
     with pytest.raises(ModelError, match="family ssd, which is no detector's"):
-        CardDetector([Network(stray, scrfd)], PLAIN)
+        CardDetector([Network(stray, scrfd)], [640])
     few = card("few", "detector", "retinaface", image, raws([[None, n] for n in (1, 1, 1, 4, 4, 4)]))
     with pytest.raises(ModelError, match="has 6 outputs; family retinaface has 9"):
-        CardDetector([Network(few, scrfd)], PLAIN)
+        CardDetector([Network(few, scrfd)], [640])
+
+
+def test_yoloface_by_its_card(tmp_path):
+    """The contract with known answers: two boxes of one face and one below the score, in a picture twice as large."""
+    table = np.zeros((1, 20, 8400), np.float32)
+    points = [90, 70, 1, 110, 70, 1, 100, 80, 1, 92, 95, 1, 108, 96, 1]
+    table[0, :, 17] = [100, 80, 40, 60, 0.9, *points]
+    table[0, :, 4000] = [101, 80, 40, 60, 0.8, *points]
+    table[0, :, 8399] = [500, 300, 40, 60, 0.4, *points]
+    nodes = [
+        node("ReduceMean", ["input"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+        node("Mul", ["mean", "none"], ["zero"]),
+        node("Add", ["table", "zero"], ["out"]),
+    ]
+    constants = {"none": np.zeros(1, np.float32), "table": table}
+    model = network(
+        {"input": ([1, 3, 640, 640], "float32")}, {"out": ([1, 20, 8400], "float32")}, nodes, constants
+    )
+    image = {"name": "input", "shape": [1, 3, 640, 640], "order": "rgb"}
+    its = card("yolo", "detector", "yoloface", image, raws([[1, 20, 8400]]))
+    detector = CardDetector([Network(its, save(model, tmp_path / "yolo.onnx"))], [320, 640])
+    (face,) = detector(np.zeros((720, 1280, 3), np.uint8), 0.5)
+    assert face.score == pytest.approx(0.9)
+    assert face.box == pytest.approx([160.5, 100.5, 240.5, 220.5])
+    assert face.keys[1] == pytest.approx([220.5, 140.5])
+    # The square's own scale where nothing has to shrink.
+    (same,) = detector(np.zeros((360, 640, 3), np.uint8), 0.5)
+    assert same.box == pytest.approx([80.5, 50.5, 120.5, 110.5])

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from faces.cards import recogniser_card
 from understudy.errors import FaceError
+from understudy.faces.align import cut, similarity
 from understudy.faces.detect import find_faces
 from understudy.faces.identity import (
     average,
@@ -100,6 +101,11 @@ def test_mixed_people_are_refused_by_name(counts):
     assert str(refusal.value).startswith(f"talent mara: {', '.join(names)} do not show one person")
 
 
+def test_pictures_that_are_worth_nothing_are_refused():
+    with pytest.raises(FaceError, match="a, b: no picture shows enough of the face"):
+        identity(looks(ANNA, 2), [0, 0], ["a", "b"])
+
+
 def test_yaw_has_its_own_direction():
     """A face that changes with yaw along one axis: each bin gives that axis's part, an empty one the overall."""
     axis = unit(np.eye(64)[3] - ANNA * ANNA[3])
@@ -153,8 +159,6 @@ def mobile(shared):
 
 
 def test_quality_falls_with_blur_size_turn_and_score(networks, astronaut):
-    from understudy.faces.align import cut, similarity
-
     (face,) = find_faces(astronaut, *networks, SETTINGS)
 
     def judged(image, face):

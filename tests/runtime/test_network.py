@@ -502,3 +502,35 @@ def test_a_session_that_runs_elsewhere_is_refused(tmp_path, monkeypatch):
     ):
         Network(swapper_card(), swapper(tmp_path / "a.onnx"), Device("cuda", device_id=1))
     assert asked == ["preload", [("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]]
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ModelError, match=r"model net: no file .*a\.onnx(.|\n)*snakemake models"):
+        Network(swapper_card(), tmp_path / "a.onnx")
+
+
+def test_what_tensorrt_builds_is_kept_apart_for_every_file(tmp_path, monkeypatch):
+    """It goes by the graph alone, and ghost_1 and ghost_2 have the same one."""
+    import onnxruntime
+
+    real, folders = onnxruntime.InferenceSession, []
+
+    class Pretending:
+        def __init__(self, source, options, providers):
+            folders.append(providers[0][1]["trt_engine_cache_path"])
+            self._inner = real(source, options, providers=["CPUExecutionProvider"])
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+        def get_providers(self):
+            return ["TensorrtExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["TensorrtExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Pretending)
+    monkeypatch.setattr("understudy.runtime.network.Bound", lambda opened, *_: Bound(opened._inner, "cpu"))
+    for path, gain in ((tmp_path / "a.onnx", 1.0), (tmp_path / "b.onnx", 0.9)):
+        run = Network(swapper_card(), swapper(path, gain=gain), Device("tensorrt"))
+        assert run(target=images(), source=vectors())["image"].shape == (3, SIZE, SIZE, 3)
+    assert len(set(folders)) == 2 and all(str(tmp_path / "engines") in folder for folder in folders)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -48,30 +48,36 @@ class Raw(NamedTuple):
 
 
 class CardDetector:
-    """The detectors of one or more cards, as one `Detector`."""
+    """The detectors of one or more cards, as one `Detector`.
 
-    def __init__(self, networks: Sequence[Network], settings: Mapping[str, Any]) -> None:
-        """
-        Parameters
-        ----------
-        settings:
-            ``sizes``: sides of the square in pixels, each one more look; ``margin`` 0..100: black put around the
-            picture, 100 is half of the picture's side on each side, for faces that fill it; ``angles``: of 0, 90,
-            180 and 270 degrees, each one more look at the turned picture.
+    Parameters
+    ----------
+    sizes:
+        Sides of the square in pixels, each one more look.
+    margin:
+        0..100: black put around the picture for faces that fill it; 100 is half of its side on each side.
+    angles:
+        Of 0, 90, 180 and 270 degrees, each one more look at the picture turned counter-clockwise by so much.
 
-        Raises
-        ------
-        ConfigError
-            A network takes none of the sizes.
-        ModelError
-            A card's family is not one of a detector.
-        """
+    Raises
+    ------
+    ConfigError
+        A network takes none of the sizes.
+    ModelError
+        A card's family is not one of a detector.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        sizes: Sequence[int],
+        margin: float = 0.0,
+        angles: Sequence[int] = (0,),
+    ) -> None:
         self._looks = [
-            (network, _decoder(network), side)
-            for network in networks
-            for side in _sides(network, settings["sizes"])
+            (network, _decoder(network), side) for network in networks for side in _sides(network, sizes)
         ]
-        self._margin, self._quarters = settings["margin"], [angle // 90 for angle in settings["angles"]]
+        self._margin, self._quarters = margin, [angle // 90 for angle in angles]
 
     def __call__(self, image: Image, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first; five keys each."""
@@ -204,7 +210,8 @@ def _decoder(network: Network) -> Callable[[Outputs, int], Raw]:
         )
     decoder, count = DECODERS[card.family]
     if card.family == "retinaface":
-        strides, anchors = card.settings.get("strides", STRIDES), card.settings.get("anchors", 2)
+        extras = card.settings
+        strides, anchors = extras.get("strides", STRIDES), extras.get("anchors", 2)
         decoder, count = partial(decode_retinaface, strides=strides, anchors=anchors), 3 * len(strides)
     if len(card.outputs) != count:
         raise ModelError(
@@ -217,9 +224,9 @@ def _decoder(network: Network) -> Callable[[Outputs, int], Raw]:
 
 def _sides(network: Network, sizes: Sequence[int]) -> list[int]:
     """Those of the sizes that a network can take."""
-    card, tensor = network.card, network.card.inputs["image"]
+    card, extras, tensor = network.card, network.card.settings, network.card.inputs["image"]
     fixed = tensor.shape[2 if tensor.layout == "nchw" else 1]
-    offered = [fixed] if fixed else card.settings.get("sizes", sizes)
+    offered = [fixed] if fixed else extras.get("sizes", sizes)
     fit = [size for size in sizes if size in offered]
     if not fit:
         raise ConfigError(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image
 from understudy.errors import FaceError
 from understudy.faces.detect import LUMA, Face
 from understudy.faces.geometry import iod, pose
@@ -72,15 +72,22 @@ def identity(embeddings: Vectors, weights: Vectors, names: Sequence[str], where:
     embeddings:
         [n, d], raw or unit.
     weights:
-        [n], not negative, one of them above 0; see `quality`.
+        [n], not negative; see `quality`.
     names:
         What messages call the pictures, [n].
 
     Raises
     ------
     FaceError
-        They are not one person: the mean cosine of those that agree most is below `ALIKE`.
+        They are not one person: the mean cosine of those that agree most is below `ALIKE`. Or none of them is worth
+        anything.
     """
+    if not np.any(np.asarray(weights) > 0):
+        raise FaceError(
+            f"{', '.join(names)}: no picture shows enough of the face to know who it is",
+            where=where,
+            fix="add a sharp picture that looks into the camera",
+        )
     one = average(embeddings, weights)
     if one.mean_cosine < ALIKE:
         e, kept = (
@@ -136,7 +143,7 @@ def geometric_median(points: Vectors, weights: Vectors) -> NDArray[np.float64]:
     return middle
 
 
-def quality(face: Face, crop: Image) -> float:
+def quality(face: Face, crop: NDArray[np.float32]) -> float:
     """How much a look at a face says of who it is: score, frontalness, sharpness and size multiplied, each 0..1.
 
     Parameters
@@ -144,8 +151,6 @@ def quality(face: Face, crop: Image) -> float:
     crop:
         The recogniser's crop of the face, [size, size, 3] float32 RGB 0..1.
     """
-    import cv2
-
     # Without the rim, where hair and background are.
     rim = crop.shape[0] // 6
     luma = (crop @ LUMA)[rim:-rim, rim:-rim]

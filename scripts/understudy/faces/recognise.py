@@ -20,23 +20,23 @@ class Recogniser:
 
     Vectors are as the network gives them, of any length: some models that are fed by them want that length. What is
     compared or averaged is their direction (`identity.unit`).
+
+    Raises
+    ------
+    ModelError
+        The card does not say how its crop lies.
     """
 
     def __init__(self, network: Network) -> None:
-        """
-        Raises
-        ------
-        ModelError
-            The card does not say how its crop lies.
-        """
         card = network.card
         if card.template is None or card.size is None:
             raise ModelError(
                 f"the card of {card.name} does not say how a face lies in its crop",
                 fix="give it a template and a size, for ArcFace: template: arcface_112_v2, size: 112",
             )
+        extras = card.settings
         self._network, self._template, self.size = network, card.template, card.size
-        self._shift = float(card.settings.get("shift", 0.0))
+        self._shift = float(extras.get("shift", 0.0))
 
     def crop(self, image: Image, five: NDArray[np.floating]) -> NDArray[np.float32]:
         """What the network sees of a face: [size, size, 3] float32 RGB 0..1, of a picture and its five points."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from understudy.runtime.tensors import Floats
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 Ints = NDArray[np.int64]
 
@@ -94,7 +94,7 @@ def free(model: ModelProto, inputs: Collection[str], outputs: Collection[str]) -
     """
     from onnx import numpy_helper
 
-    graph = _looked_at(model, inputs)
+    carries, constants = _carriers(model, inputs), _constants(model)
     for one in [one for one in model.graph.output if one.name not in outputs]:
         model.graph.output.remove(one)
     for value in (*model.graph.input, *model.graph.output):
@@ -102,10 +102,10 @@ def free(model: ModelProto, inputs: Collection[str], outputs: Collection[str]) -
             value.type.tensor_type.shape.dim[0].dim_param = AXIS
     del model.graph.value_info[:]
     for index, node in enumerate(model.graph.node):
-        if node.op_type != "Reshape" or node.input[0] not in graph.carries:
+        if node.op_type != "Reshape" or node.input[0] not in carries:
             continue
-        shape = graph.constants.get(node.input[1])
-        if shape is None or shape[0] != 1:
+        shape = constants.get(node.input[1])
+        if shape is None or not len(shape) or shape[0] != 1:
             continue
         # 0 keeps the length of the axis; -1, which may stand once, is what is left over.
         changed = np.array([0 if -1 in shape else -1, *shape[1:]], np.int64)
@@ -132,26 +132,41 @@ def difference(alone: Mapping[str, Floats], together: Mapping[str, Floats]) -> f
 
 
 def _looked_at(model: ModelProto, inputs: Collection[str]) -> _Graph:
-    from onnx import numpy_helper
-
-    constants = {
-        one.name: numpy_helper.to_array(one).reshape(-1)
-        for one in model.graph.initializer
-        if one.ByteSize() < _LARGE
-    }
     ranks = {one.name: len(one.dims) for one in model.graph.initializer}
-    for node in model.graph.node:
-        values = [attribute.t for attribute in node.attribute if attribute.name == "value"]
-        if node.op_type == "Constant" and values:
-            ranks[node.output[0]] = len(values[0].dims)
-            if values[0].ByteSize() < _LARGE:
-                constants[node.output[0]] = numpy_helper.to_array(values[0]).reshape(-1)
-    carries = set(inputs)
+    ranks |= {name: len(value.dims) for name, value in _constant_nodes(model)}
+    return _Graph(_shapes(model), _constants(model), ranks, _carriers(model, inputs))
+
+
+def _carriers(model: ModelProto, inputs: Collection[str]) -> frozenset[str]:
+    """Names of all that depends on the samples."""
+    found = set(inputs)
     for node in model.graph.node:
         # A shape is the same for all samples; what is computed from it is checked by running the graph.
-        if node.op_type not in ("Shape", "Size") and not carries.isdisjoint(node.input):
-            carries.update(node.output)
-    return _Graph(_shapes(model), constants, ranks, frozenset(carries))
+        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(node.input):
+            found.update(node.output)
+    return frozenset(found)
+
+
+def _constants(model: ModelProto) -> dict[str, Ints]:
+    """Small constants by name, flat."""
+    from onnx import numpy_helper
+
+    held = [(one.name, one) for one in model.graph.initializer]
+    return {
+        name: numpy_helper.to_array(value).reshape(-1)
+        for name, value in (*held, *_constant_nodes(model))
+        if value.ByteSize() < _LARGE
+    }
+
+
+def _constant_nodes(model: ModelProto) -> list[tuple[str, TensorProto]]:
+    return [
+        (node.output[0], attribute.t)
+        for node in model.graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
 
 
 def _shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +52,8 @@ class Network:
 
     Several samples are run at a time where that was tried and gives what they give alone: on the CPU to the last bit,
     so that no result depends on how frames were put together. On a graphics card every run has `batch` samples, a
-    partial one is filled up, so that one shape and one set of kernels is used throughout.
+    partial one is filled up, so that one shape and one set of kernels is used throughout; while one runs, the next is
+    made ready and the last one read.
 
     Attributes
     ----------
@@ -78,13 +81,19 @@ class Network:
                 where=f"model {card.name}",
                 fix="give it `inputs` and `outputs`",
             )
+        if not path.is_file():
+            raise ModelError(f"no file {path}", where=f"model {card.name}", fix="run: snakemake models")
         import onnxruntime
 
         self.card, self.batch = card, 1
         self._path, self._device = path, device
         self._where = f"model {card.name} ({path})"
         # The card is part of it: another one may name other tensors, or read them otherwise.
-        trials = Trials(path, f"{device.provider} {device.fp16} {onnxruntime.__version__} {_digest(card)}")
+        version = onnxruntime.__version__
+        trials = Trials(path, f"{device.provider} {device.threads} {device.fp16} {version} {_digest(card)}")
+        # TensorRT names what it built by the graph alone: two trainings of one architecture would share it.
+        engines = path.parent / "engines" / f"{trials.digest[:16]}-onnxruntime-{version}"
+        self._engines = engines if os.access(path.parent, os.W_OK) else None
         trial = trials.recall()
         model = graphs.load(path, self._where)
         if trial is None:
@@ -123,20 +132,33 @@ class Network:
                 where=self._where,
             )
         count = self._count(inputs)
-        parts: list[dict[str, Floats]] = []
-        start = 0
-        while start < count:
-            stop = min(start + self.batch, count)
-            try:
-                parts.append(self._part(inputs, start, stop))
-            except ModelError as error:
-                raise ModelError(error.what, where=self._where, fix=error.fix) from error
-            except Exception as error:
-                # ONNX Runtime's errors share no base but this one.
-                self._smaller(error, self.batch if self._filled else stop - start)
-            else:
-                start = stop
-        return {name: np.concatenate([part[name] for part in parts]) for name in self.card.outputs}
+        parts: list[Future[dict[str, Floats]]] = []
+        start, ahead = 0, None
+        with ThreadPoolExecutor(2) if self._filled and count > self.batch else _Now() as helpers:
+            while start < count:
+                stop = min(start + self.batch, count)
+                try:
+                    feed = (ahead or helpers.submit(self._feed, inputs, start, stop)).result()
+                    more = self._filled and stop < count
+                    ahead = (
+                        helpers.submit(self._feed, inputs, stop, min(stop + self.batch, count))
+                        if more
+                        else None
+                    )
+                    values = self._run(list(self._outputs.values()), feed)
+                    parts.append(helpers.submit(self._read, values, stop - start))
+                except ModelError as error:
+                    raise ModelError(error.what, where=self._where, fix=error.fix) from error
+                except Exception as error:
+                    # ONNX Runtime's errors share no base but this one.
+                    self._smaller(error, self.batch if self._filled else stop - start)
+                    ahead = None
+                else:
+                    start = stop
+            done = [part.result() for part in parts]
+        if len(done) == 1:
+            return done[0]
+        return {name: np.concatenate([part[name] for part in done]) for name in self.card.outputs}
 
     def constant(self, name: str | None, shape: tuple[int, ...]) -> Floats:
         """A constant of the graph: the initializer of that name, else the last one of that shape, as float32.
@@ -172,7 +194,7 @@ class Network:
             model = graphs.halved(model)
         if together or half:
             source = model.SerializeToString()
-        opened = session(source, self._device, self._where)
+        opened = session(source, self._device, self._where, self._engines)
         self._inputs = self._matched("input", self.card.inputs, opened.get_inputs())
         self._outputs = self._matched("output", self.card.outputs, opened.get_outputs())
         bound = self._device.provider in ("cuda", "tensorrt")
@@ -227,7 +249,8 @@ class Network:
     def _compared(self, alone: Mapping[str, Floats], samples: Mapping[str, Any]) -> str:
         """Why samples that were run alone must not be run together; empty if they may."""
         try:
-            together = self._part(samples, 0, _TRIED)
+            feed = self._feed(samples, 0, _TRIED)
+            together = self._read(self._run(list(self._outputs.values()), feed), _TRIED)
         except Exception as error:
             # Whatever goes wrong here, one at a time went right.
             return _NO_ROOM if out_of_memory(error) else f"run together they fail: {_line(error)}"
@@ -306,21 +329,22 @@ class Network:
             raise ModelError(f"its inputs disagree on the number of samples: {told}", where=self._where)
         return most
 
-    def _part(self, inputs: Mapping[str, Any], start: int, stop: int) -> dict[str, Floats]:
-        """Outputs of the samples from `start` up to `stop`, in one run."""
+    def _feed(self, inputs: Mapping[str, Any], start: int, stop: int) -> dict[str, Array]:
+        """What the file is fed for the samples from `start` up to `stop`."""
         rows = max(self.batch, stop - start) if self._filled else stop - start
-        feed = {
+        return {
             self._inputs[ours]: encode(
                 tensor, _rows(inputs[ours], start, stop, rows) if tensor.batched else inputs[ours]
             )
             for ours, tensor in self.card.inputs.items()
         }
-        values = self._run(list(self._outputs.values()), feed)
-        result = {}
-        for (ours, tensor), value in zip(self.card.outputs.items(), values, strict=True):
-            one = decode(tensor, value)
-            result[ours] = one[: stop - start] if tensor.batched else one[None]
-        return result
+
+    def _read(self, values: Sequence[Array], rows: int) -> dict[str, Floats]:
+        """What the file gave for so many samples."""
+        return {
+            ours: decode(tensor, value[:rows]) if tensor.batched else decode(tensor, value)[None]
+            for (ours, tensor), value in zip(self.card.outputs.items(), values, strict=True)
+        }
 
     def _smaller(self, error: Exception, rows: int) -> None:
         """After a run of so many samples failed: fewer at a time if that may help, else a refusal in words."""
@@ -353,6 +377,15 @@ class Network:
             else:
                 made[name] = random.uniform(size=shape)
         return made
+
+
+class _Now(Executor):
+    """Does at once what it is given: on the CPU nothing runs beside the network."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 def _rows(value: Any, start: int, stop: int, rows: int) -> Array:

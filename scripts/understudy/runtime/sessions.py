@@ -107,7 +107,7 @@ class Bound:
         return values
 
 
-def session(model: Path | bytes, device: Device, where: str) -> Any:
+def session(model: Path | bytes, device: Device, where: str, engines: Path | None = None) -> Any:
     """An ``onnxruntime.InferenceSession`` that runs on the provider that was asked for.
 
     Parameters
@@ -116,6 +116,8 @@ def session(model: Path | bytes, device: Device, where: str) -> Any:
         The file, or a serialised model.
     where:
         What messages name.
+    engines:
+        Folder for what TensorRT builds of this one file in minutes, kept for the next session; None to build anew.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def session(model: Path | bytes, device: Device, where: str) -> Any:
         ort.preload_dlls()
     source = model if isinstance(model, bytes) else str(model)
     try:
-        opened = ort.InferenceSession(source, _options(ort, device), providers=_providers(device))
+        opened = ort.InferenceSession(source, _options(ort, device), providers=_providers(device, engines))
     except Exception as error:
         # ONNX Runtime's errors share no base but this one.
         raise ModelError(
@@ -172,7 +174,7 @@ def _options(ort: Any, device: Device) -> Any:
     return options
 
 
-def _providers(device: Device) -> list[Any]:
+def _providers(device: Device, engines: Path | None) -> list[Any]:
     """Providers in order of preference, with their options; the CPU takes what the first ones have no kernel for."""
     cuda = ("CUDAExecutionProvider", {"device_id": device.device_id})
     match device.provider:
@@ -181,7 +183,12 @@ def _providers(device: Device) -> list[Any]:
         case "cuda":
             return [cuda, PROVIDERS["cpu"]]
         case "tensorrt":
-            return [(PROVIDERS["tensorrt"], {"device_id": device.device_id}), cuda, PROVIDERS["cpu"]]
+            kept = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)} if engines else {}
+            return [
+                (PROVIDERS["tensorrt"], {"device_id": device.device_id} | kept),
+                cuda,
+                PROVIDERS["cpu"],
+            ]
         case "directml" | "rocm":
             return [(PROVIDERS[device.provider], {"device_id": device.device_id}), PROVIDERS["cpu"]]
         case _:

@@ -32,13 +32,19 @@ class Trial:
 
 
 class Trials:
-    """The trials of one file under given circumstances."""
+    """The trials of one file under given circumstances.
+
+    Attributes
+    ----------
+    digest:
+        sha256 of the file.
+    """
 
     def __init__(self, path: Path, circumstances: str) -> None:
         self._book = path.with_name(f"{path.name}.trials.json")
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._digest, self._key = digest, f"{digest} {circumstances}"
+        self.digest, self._key = digest, f"{digest} {circumstances}"
 
     def recall(self) -> Trial | None:
         """The trial, or None if there has been none.
@@ -54,7 +60,7 @@ class Trials:
         """Write a trial down; in a folder that others fill (a shared, read-only store) nothing is written."""
         if not os.access(self._book.parent, os.W_OK):
             return
-        kept = {key: one for key, one in self._entries().items() if key.startswith(self._digest)}
+        kept = {key: one for key, one in self._entries().items() if key.startswith(self.digest)}
         told = {key: asdict(one) for key, one in (kept | {self._key: trial}).items()}
         handle, temporary = tempfile.mkstemp(prefix=f".{self._book.name}.", dir=self._book.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
