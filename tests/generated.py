@@ -274,20 +274,20 @@ def marks() -> F32:
 
 
 def fan(path: Path) -> Path:
-    """2DFAN4: BGR 0..1; `marks` on every picture, heat-maps whose greatest value is the picture's mean blue."""
+    """2DFAN4: 0..1; `marks` on every picture, heat-maps whose greatest value is the mean of its first colour."""
     graph = Graph()
     picture = graph.input("input", [1, 3, 256, 256])
     first = [graph.constant([n], dtype=np.int64) for n in (0, 1, 1)]
-    blue = graph.op("ReduceMean", graph.op("Slice", picture, *first), axes=[2, 3], keepdims=1)
+    mean = graph.op("ReduceMean", graph.op("Slice", picture, *first), axes=[2, 3], keepdims=1)
     flat = graph.op(
-        "Mul", graph.op("Squeeze", blue, graph.constant([3], dtype=np.int64)), graph.constant(0.0)
+        "Mul", graph.op("Squeeze", mean, graph.constant([3], dtype=np.int64)), graph.constant(0.0)
     )
     points = np.concatenate([marks(), np.ones((68, 1), np.float32)], axis=1)
     maps = np.zeros((1, 68, 64, 64), np.float32)
     for row, (x, y) in enumerate(np.floor(marks()).astype(int)):
         maps[0, row, y, x] = 1
     graph.output(graph.op("Add", flat, graph.constant(points[None])), "landmarks_xyscore", [1, 68, 3])
-    graph.output(graph.op("Mul", blue, graph.constant(maps)), "heatmaps", [1, 68, 64, 64])
+    graph.output(graph.op("Mul", mean, graph.constant(maps)), "heatmaps", [1, 68, 64, 64])
     return graph.save(path)
 
 
@@ -297,13 +297,13 @@ KEYS = (-1.0, -0.8), (1.0, -0.8), (0.0, 0.1), (-0.7, 1.2), (0.7, 1.2)
 """The five points of its faces, in strides from its anchors."""
 
 
-def detector(path: Path) -> Path:
+def detector(path: Path, name: str = "input") -> Path:
     """RetinaFace 10g, SCRFD: RGB (x - 127.5) / 128; nine outputs, scores, boxes, points at strides of 8, 16 and 32.
 
     A cell's score is its mean red, 0..1, and its second anchor's half of that. Any size of picture.
     """
     graph = Graph()
-    picture = graph.input("input.1", [1, 3, "height", "width"])
+    picture = graph.input(name, [1, 3, "height", "width"])
     first = [graph.constant([n], dtype=np.int64) for n in (0, 1, 1)]
     red = graph.op("Mul", graph.op("Slice", picture, *first), graph.constant(128 / 255))
     red = graph.op("Add", red, graph.constant(127.5 / 255))

@@ -146,7 +146,8 @@ class OnnxEngine:
         if len(source) > 1:
             source = np.repeat(source[[face.index for face in context]], state.phases**2, axis=0)
         made = self._network(target=split(pages, state.phases), source=source)
-        images = np.clip(join(made["image"], state.phases), 0, 1)
+        images = join(made["image"], state.phases)
+        np.clip(images, 0, 1, out=images)
         if "mask" in made:
             mattes = np.clip(join(made["mask"], state.phases), 0, 1)
         else:

@@ -42,7 +42,8 @@ def cut(
     """
     transforms = [phases * similarity(face.five, template, size, shift) for face in context]
     pages = [take(crop, transform, phases * size) for crop, transform in zip(crops, transforms, strict=True)]
-    return np.clip(np.stack(pages), 0, 1), transforms
+    stack = np.stack(pages)
+    return np.clip(stack, 0, 1, out=stack), transforms
 
 
 def rim(size: int, feather: float) -> Image:
