@@ -1,4 +1,4 @@
-"""Detectors and landmarkers by their real cards over generated networks: what they are fed is what they were trained on."""
+"""Detectors and landmarkers by their real cards over generated networks: they are fed the colours they know."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def test_2dfan4_is_fed_red_first(cards, tmp_path) -> None:
     assert out["landmarks"][..., :2] == pytest.approx(
         np.broadcast_to(generated.marks(), (2, 68, 2)), abs=1e-5
     )
-    assert out["heatmaps"].max(axis=(2, 3)) == pytest.approx(np.repeat([[0.8], [0.4]], 68, axis=1), abs=1e-5)
+    assert out["heatmaps"].max(axis=(2, 3)) == pytest.approx(np.repeat([[0.8], [0.4]], 68, axis=1), abs=1e-3)
