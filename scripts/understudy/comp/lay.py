@@ -6,14 +6,21 @@ page, pixel centres at .5. Images are float32 display RGB [h, w, 3], mattes floa
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image, warp
+from understudy.comp.resample import Image, gaussian, warp
 
 Matrix = NDArray[np.float64]
 Box = tuple[slice, slice]
+
+DETAIL: Final = 3.0
+"""Sigma, in pixels of the page, below which a change is one of detail and not of colour or light."""
+REDRAWN: Final = 0.03
+"""Change of detail (display values, rms) at which what is finer than a page fades away under it to a third."""
 
 
 def take(crop: Image, transform: Matrix, size: int | tuple[int, int]) -> Image:
@@ -28,7 +35,10 @@ def take(crop: Image, transform: Matrix, size: int | tuple[int, int]) -> Image:
 def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Image, Image]:
     """A page that a network changed, and its matte, at the crop's own pixels.
 
-    What is laid is the difference to `take` of the crop: where the network changed nothing, nothing is resampled.
+    What is laid is the difference to `take` of the crop: where the network changed nothing, nothing is resampled, and
+    what it only tinted keeps the pores and the grain that a coarse page has no room for. Where it drew something else,
+    the plate's finest edges go: they are the outlines of what is no longer there, and would show as a ghost (the rims
+    of glasses on a face without).
 
     Parameters
     ----------
@@ -49,10 +59,25 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
     box, inside = covered(transform, (height, width), crop.shape[:2])
     if not inside.size:
         return face, laid
-    change = page - take(crop, transform, (width, height))
-    face[box] += _back(change, transform, box, cv2.INTER_LANCZOS4) * inside[..., None]
+    old = take(crop, transform, (width, height))
+    change = page - old
+    laid_change = _back(change, transform, box, cv2.INTER_LANCZOS4)
+    if abs(np.linalg.det(transform[:, :2])) < 1:
+        finer = crop[box] - _back(old, transform, box, cv2.INTER_LANCZOS4)
+        laid_change -= _back(redrawn(change), transform, box, cv2.INTER_LINEAR)[..., None] * finer
+    face[box] += laid_change * inside[..., None]
     laid[box] = np.clip(_back(matte, transform, box, cv2.INTER_LINEAR), 0, 1) * inside
     return face, laid
+
+
+def redrawn(change: Image) -> Image:
+    """How far a page's change [h, w, 3] is one of what is drawn there, 0 to 1, [h, w]; exactly 0 where there is none.
+
+    1 - exp(-(d / `REDRAWN`)^2), d the change's local strength above the frequencies of `DETAIL`.
+    """
+    detail = change - gaussian(change, DETAIL)
+    power = gaussian(np.max(detail**2, axis=2), DETAIL)
+    return -np.expm1(-power / np.float32(REDRAWN**2))
 
 
 def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
