@@ -74,7 +74,7 @@ Clock = Callable[[], float]
 
 
 def milliseconds(work: Callable[[], object], repeats: int = 9, clock: Clock = time.process_time) -> float:
-    """Median time of a piece of work: of the processor, which does not count what else the machine does, or of the clock."""
+    """Median time of a piece of work; of the processor, which does not count what else the machine does, unless given."""
     times = []
     for _ in range(repeats):
         begin = clock()

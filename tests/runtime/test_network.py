@@ -237,6 +237,15 @@ def test_a_fixed_graph_runs_in_batches(tmp_path):
     assert shared == pytest.approx(target + source[0] @ SHIFT, abs=1e-6)
 
 
+def test_one_at_a_time_runs_the_file_as_it_is(tmp_path, monkeypatch):
+    path = swapper(tmp_path / "a.onnx")
+    monkeypatch.setattr("understudy.runtime.batching.free", None)
+    for _ in ("tried", "recalled"):
+        run = Network(swapper_card(), path, Device(batch=1))
+        assert run.batch == 1
+        assert run(target=images(), source=vectors())["image"].shape == (3, SIZE, SIZE, 3)
+
+
 def test_a_graph_that_mixes_samples_is_found_out_by_running_it(tmp_path):
     path = mixing(tmp_path / "a.onnx")
     run = Network(swapper_card({"target": TARGET}), path)

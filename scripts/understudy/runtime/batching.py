@@ -7,6 +7,7 @@ compares samples run together with samples run alone (`difference`) before trust
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +26,8 @@ AXIS: Final = "samples"
 """Name of the freed axis."""
 _OLDEST: Final = 7
 """Opset from which operators broadcast as NumPy does and Reshape takes its shape as an input."""
-_LARGE: Final = 4096
-"""Bytes from which a constant is a weight, not a shape."""
+_LARGE: Final = 512
+"""Numbers from which a constant is a weight, not a shape."""
 _REDUCTIONS: Final = (
     "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
     "ReduceLogSumExp", "ReduceSumSquare",
@@ -155,7 +156,7 @@ def _constants(model: ModelProto) -> dict[str, Ints]:
     return {
         name: numpy_helper.to_array(value).reshape(-1)
         for name, value in (*held, *_constant_nodes(model))
-        if value.ByteSize() < _LARGE
+        if math.prod(value.dims) < _LARGE
     }
 
 
@@ -175,7 +176,7 @@ def _shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:
     from onnx import helper
 
     # Weights are declared, not carried along: inference copies the whole model.
-    weights = [one for one in model.graph.initializer if one.ByteSize() >= _LARGE]
+    weights = [one for one in model.graph.initializer if math.prod(one.dims) >= _LARGE]
     light = onnx.ModelProto()
     light.ir_version = model.ir_version
     light.opset_import.extend(model.opset_import)
@@ -189,7 +190,7 @@ def _shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:
         for one in weights
         if one.name not in given
     )
-    light.graph.initializer.extend(one for one in model.graph.initializer if one.ByteSize() < _LARGE)
+    light.graph.initializer.extend(one for one in model.graph.initializer if math.prod(one.dims) < _LARGE)
     for value in light.graph.input:
         dims = value.type.tensor_type.shape.dim
         if len(dims) and not dims[0].HasField("dim_value"):

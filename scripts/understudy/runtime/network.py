@@ -90,18 +90,20 @@ class Network:
         self._where = f"model {card.name} ({path})"
         # The card is part of it: another one may name other tensors, or read them otherwise.
         version = onnxruntime.__version__
-        trials = Trials(path, f"{device.provider} {device.threads} {device.fp16} {version} {_digest(card)}")
+        several = "several" if device.batch > 1 else "one"
+        trials = Trials(
+            path, f"{several} {device.provider} {device.threads} {device.fp16} {version} {_digest(card)}"
+        )
         # TensorRT names what it built by the graph alone: two trainings of one architecture would share it.
         engines = path.parent / "engines" / f"{trials.digest[:16]}-onnxruntime-{version}"
         self._engines = engines if os.access(path.parent, os.W_OK) else None
         trial = trials.recall()
-        model = graphs.load(path, self._where)
         if trial is None:
-            trial = self._try(model)
+            trial = self._try()
             if trial.reason != _NO_ROOM:
                 trials.note(trial)
         else:
-            self._open(model, together=trial.together, half=device.fp16)
+            self._open(graphs.load(path, self._where), together=trial.together, half=device.fp16)
         if trial.together:
             self.batch = max(1, device.batch)
 
@@ -194,6 +196,8 @@ class Network:
             model = graphs.halved(model)
         if together or half:
             source = model.SerializeToString()
+        # Half a gigabyte that need not lie beside the session's own.
+        del model
         opened = session(source, self._device, self._where, self._engines)
         self._inputs = self._matched("input", self.card.inputs, opened.get_inputs())
         self._outputs = self._matched("output", self.card.outputs, opened.get_outputs())
@@ -213,13 +217,13 @@ class Network:
         )
         return inputs, outputs
 
-    def _try(self, model: ModelProto) -> Trial:
+    def _try(self) -> Trial:
         """Test the file as it is, then see whether it does the same to samples that are run together.
 
         Leaves open what is to be used.
         """
-        half = self._device.fp16
-        samples = self._samples()
+        half, samples = self._device.fp16, self._samples()
+        model = graphs.load(self._path, self._where)
         self._open(model, together=False, half=False)
         alone = self(**samples)
         self._judge(alone)
@@ -233,6 +237,8 @@ class Network:
                     where=self._where,
                     fix="leave fp16 off for it",
                 )
+        if self._device.batch <= 1:
+            return Trial(False, "one at a time is what was asked for")
         single = [ours for ours, tensor in self.card.outputs.items() if not tensor.batched]
         reason = (
             f"output {single[0]!r} has no axis of samples"
