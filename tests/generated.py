@@ -23,6 +23,8 @@ IMAGENET = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 
 DIM = 512
 SHIFT = 0.15
 """How far a generated swapper moves a channel, for a latent of length one: about this much."""
+MOST = 0.45
+"""How far it moves a channel at most."""
 TEXTURE = 0.08
 """Amplitude of the texture that a generated restorer adds, in display values."""
 
@@ -78,12 +80,20 @@ def conversion(seed: int = 3) -> F32:
 
 
 def _shift(graph: Graph, latent: str, table: F32) -> str:
-    """[n, 3, 1, 1] of a latent [n, 512]."""
+    """[n, 3, 1, 1] of a latent [n, 512], kept to `MOST` whatever a self-test feeds."""
     moved = graph.op("MatMul", latent, graph.constant(table))
+    moved = graph.op("Clip", moved, graph.constant(-MOST), graph.constant(MOST))
     return graph.op("Unsqueeze", moved, graph.constant([2, 3], dtype=np.int64))
 
 
-def inswapper(path: Path, size: int = 128, name: str = "emap", image: str = "output", decoy: bool = False) -> Path:
+def _display(graph: Graph, image: str, low: float = 0.0) -> str:
+    """What a network's last sigmoid or tanh sees to: a picture from ``low`` to 1."""
+    return graph.op("Clip", image, graph.constant(low), graph.constant(1.0))
+
+
+def inswapper(
+    path: Path, size: int = 128, name: str = "emap", image: str = "output", decoy: bool = False
+) -> Path:
     """inswapper, ReSwapper, InStyleSwapper: RGB 0..1, ``output = target + latent @ colours()``.
 
     ``name`` is what the emap is called; it is the graph's last constant. ``decoy`` puts another constant of the same
@@ -91,7 +101,7 @@ def inswapper(path: Path, size: int = 128, name: str = "emap", image: str = "out
     """
     graph = Graph()
     target, source = graph.input("target", [1, 3, size, size]), graph.input("source", [1, DIM])
-    shifted = graph.op("Add", target, _shift(graph, source, colours()))
+    shifted = _display(graph, graph.op("Add", target, _shift(graph, source, colours())))
     if decoy:
         graph.constant(np.eye(DIM), "other")
     graph.constant(emap(), name)
@@ -113,13 +123,18 @@ def hyperswap(path: Path, size: int = 256) -> Path:
     move = graph.op("Mul", graph.op("Mul", _shift(graph, source, colours()), graph.constant(2.0)), mask)
     # The mask comes out of the image, as a network's does: a batch of images has a batch of masks.
     nought = graph.op("ReduceMean", graph.op("Mul", target, graph.constant(0.0)), axes=[1], keepdims=1)
-    graph.output(graph.op("Add", target, move), "output", [1, 3, size, size])
+    graph.output(_display(graph, graph.op("Add", target, move), -1.0), "output", [1, 3, size, size])
     graph.output(graph.op("Add", nought, mask), "mask", [1, 1, size, size])
     return graph.save(path)
 
 
 def normalised(
-    path: Path, size: int, mean: ArrayLike = 0.5, std: ArrayLike = 0.5, decoded: bool = True, image: str = "output"
+    path: Path,
+    size: int,
+    mean: ArrayLike = 0.5,
+    std: ArrayLike = 0.5,
+    decoded: bool = True,
+    image: str = "output",
 ) -> Path:
     """SimSwap, GHOST, HiFiFace: target normalised by mean and std; ``target + latent @ colours()`` in display values.
 
@@ -129,7 +144,7 @@ def normalised(
     mean, std = (np.broadcast_to(np.asarray(v, np.float32), 3).reshape(1, 3, 1, 1) for v in (mean, std))
     target, source = graph.input("target", [1, 3, size, size]), graph.input("source", [1, DIM])
     display = graph.op("Add", graph.op("Mul", target, graph.constant(std)), graph.constant(mean))
-    moved = graph.op("Add", display, _shift(graph, source, colours()))
+    moved = _display(graph, graph.op("Add", display, _shift(graph, source, colours())))
     if decoded:
         moved = graph.op("Div", graph.op("Sub", moved, graph.constant(mean)), graph.constant(std))
     graph.output(moved, image, [1, 3, size, size])
@@ -137,7 +152,7 @@ def normalised(
 
 
 def by_image(path: Path, source_size: int, size: int = 256, signed: bool = False) -> Path:
-    """UniFace (``signed``), BlendSwap: in display values ``output = target + (mean of the source picture - .5) / 2``."""
+    """UniFace (``signed``), BlendSwap: adds half of what the source picture's mean is above .5, in display values."""
     graph = Graph()
     source = graph.input("source", [1, 3, source_size, source_size])
     target = graph.input("target", [1, 3, size, size])
@@ -162,7 +177,9 @@ def impressions(seed: int = 4) -> F32:
     return np.random.default_rng(seed).normal(0, 1, (48, DIM)).astype(np.float32)
 
 
-def recogniser(path: Path, size: int = 112, name: str = "input", image: str = "output", centre: float = 0.0) -> Path:
+def recogniser(
+    path: Path, size: int = 112, name: str = "input", image: str = "output", centre: float = 0.0
+) -> Path:
     """ArcFace: RGB -1..1, 512 numbers that are the grid's mean colours (less ``centre``) times `impressions`."""
     graph = Graph()
     picture = graph.input(name, [1, 3, size, size])
@@ -178,7 +195,12 @@ def weave() -> F32:
 
 
 def restorer(
-    path: Path, size: int = 512, out: int = 0, weight: bool = False, name: str = "input", image: str = "output"
+    path: Path,
+    size: int = 512,
+    out: int = 0,
+    weight: bool = False,
+    name: str = "input",
+    image: str = "output",
 ) -> Path:
     """GFPGAN, GPEN, RestoreFormer++ and, with ``weight``, CodeFormer: RGB -1..1, adds `TEXTURE` times the tiled weave.
 
@@ -214,7 +236,9 @@ def bisenet(path: Path, size: int = 512) -> Path:
     picture = graph.input("input", [1, 3, size, size])
     first = [graph.constant([n], dtype=np.int64) for n in (0, 1, 1)]
     red = graph.op("Slice", picture, *first)
-    red = graph.op("Add", graph.op("Mul", red, graph.constant(IMAGENET[1][0])), graph.constant(IMAGENET[0][0]))
+    red = graph.op(
+        "Add", graph.op("Mul", red, graph.constant(IMAGENET[1][0])), graph.constant(IMAGENET[0][0])
+    )
     classes = graph.constant(np.arange(19).reshape(1, 19, 1, 1) / 18)
     away = graph.op("Abs", graph.op("Sub", red, classes))
     graph.output(graph.op("Mul", away, graph.constant(-400.0)), "output", [1, 19, size, size])
@@ -250,18 +274,20 @@ def marks() -> F32:
 
 
 def fan(path: Path) -> Path:
-    """2DFAN4: BGR 0..1; `marks` on every picture, heat-maps whose greatest value is the picture's mean blue."""
+    """2DFAN4: 0..1; `marks` on every picture, heat-maps whose greatest value is the mean of its first colour."""
     graph = Graph()
     picture = graph.input("input", [1, 3, 256, 256])
     first = [graph.constant([n], dtype=np.int64) for n in (0, 1, 1)]
-    blue = graph.op("ReduceMean", graph.op("Slice", picture, *first), axes=[2, 3], keepdims=1)
-    flat = graph.op("Mul", graph.op("Squeeze", blue, graph.constant([3], dtype=np.int64)), graph.constant(0.0))
+    mean = graph.op("ReduceMean", graph.op("Slice", picture, *first), axes=[2, 3], keepdims=1)
+    flat = graph.op(
+        "Mul", graph.op("Squeeze", mean, graph.constant([3], dtype=np.int64)), graph.constant(0.0)
+    )
     points = np.concatenate([marks(), np.ones((68, 1), np.float32)], axis=1)
     maps = np.zeros((1, 68, 64, 64), np.float32)
     for row, (x, y) in enumerate(np.floor(marks()).astype(int)):
         maps[0, row, y, x] = 1
     graph.output(graph.op("Add", flat, graph.constant(points[None])), "landmarks_xyscore", [1, 68, 3])
-    graph.output(graph.op("Mul", blue, graph.constant(maps)), "heatmaps", [1, 68, 64, 64])
+    graph.output(graph.op("Mul", mean, graph.constant(maps)), "heatmaps", [1, 68, 64, 64])
     return graph.save(path)
 
 
@@ -271,13 +297,13 @@ KEYS = (-1.0, -0.8), (1.0, -0.8), (0.0, 0.1), (-0.7, 1.2), (0.7, 1.2)
 """The five points of its faces, in strides from its anchors."""
 
 
-def detector(path: Path) -> Path:
+def detector(path: Path, name: str = "input") -> Path:
     """RetinaFace 10g, SCRFD: RGB (x - 127.5) / 128; nine outputs, scores, boxes, points at strides of 8, 16 and 32.
 
     A cell's score is its mean red, 0..1, and its second anchor's half of that. Any size of picture.
     """
     graph = Graph()
-    picture = graph.input("input.1", [1, 3, "height", "width"])
+    picture = graph.input(name, [1, 3, "height", "width"])
     first = [graph.constant([n], dtype=np.int64) for n in (0, 1, 1)]
     red = graph.op("Mul", graph.op("Slice", picture, *first), graph.constant(128 / 255))
     red = graph.op("Add", red, graph.constant(127.5 / 255))
@@ -290,7 +316,9 @@ def detector(path: Path) -> Path:
         nought = graph.op("Mul", score, graph.constant(0.0))
         outputs[0].append((score, 1))
         for row, values in ((1, REACH), (2, np.ravel(KEYS))):
-            outputs[row].append((graph.op("Add", nought, graph.constant(np.array(values)[None])), len(values)))
+            outputs[row].append(
+                (graph.op("Add", nought, graph.constant(np.array(values)[None])), len(values))
+            )
     for kind, group in enumerate(outputs):
         for level, (value, width) in enumerate(group):
             graph.output(value, str(443 + 3 * kind + level), [f"anchors{level}", width])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from understudy.comp.lay import back, lay, take
+from understudy.comp.lay import back, lay, redrawn, take
 
 
 def crop(shape: tuple[int, int] = (90, 120), seed: int = 0) -> np.ndarray:
@@ -50,6 +50,19 @@ def test_outside_the_page_the_crop_stays_and_the_matte_is_nought() -> None:
     assert np.array_equal(back(np.ones((64, 64), np.float32), transform, (90, 120)), matte)
 
 
+def test_beside_a_page_that_lies_askew_the_crop_stays_too() -> None:
+    plate, transform = crop(), turned(1.0, 45, 20, -40)
+    face, matte = lay(
+        plate, take(plate, transform, 64) + np.float32(0.25), transform, np.ones((64, 64), np.float32)
+    )
+    y, x = np.mgrid[:90, :120] + 0.5
+    at = np.stack([x, y], axis=-1) @ transform[:, :2].T + transform[:, 2]
+    inside = ((at >= 0) & (at <= 64)).all(axis=-1)
+    assert 1000 < inside.sum() < 6000
+    assert np.array_equal(face[~inside], plate[~inside]) and not matte[~inside].any()
+    assert (face[inside] > plate[inside] + 0.2).all() and (matte[inside] > 0.99).all()
+
+
 def test_a_page_beside_the_crop_changes_nothing() -> None:
     plate = crop()
     face, matte = lay(plate, crop((64, 64), 1), turned(1, 0, -400, 0), np.ones((64, 64), np.float32))
@@ -83,6 +96,43 @@ def test_a_close_up_does_not_alias() -> None:
     assert take(flat, turned(0.2, 0, 0, 0), 128).mean() == pytest.approx(flat.mean(), abs=1e-3)
 
 
+def test_a_tint_keeps_the_plates_finest_detail() -> None:
+    # Noise that a page of half the size cannot hold.
+    plate = np.random.default_rng(4).normal(0.5, 0.05, (160, 160, 3)).astype(np.float32)
+    transform = turned(0.5, 0, 0, 0)
+    tint = np.float32([0.1, 0.0, -0.1])
+    face, _ = lay(plate, take(plate, transform, 80) + tint, transform, np.ones((80, 80), np.float32))
+    assert np.abs(face - (plate + tint)).max() < 1e-4
+
+
+def test_outlines_of_what_was_drawn_over_leave_no_ghost() -> None:
+    # A thin dark line on the plate, which the page no longer has.
+    plate = np.full((160, 160, 3), 0.6, np.float32)
+    plate[:, 70:72] = 0.1
+    transform = turned(0.4, 0, 0, 0)
+    blank = np.full((64, 64, 3), 0.6, np.float32)
+    matte = np.ones((64, 64), np.float32)
+    face, _ = lay(plate, blank, transform, matte)
+    # By plain difference a third of the line would be left of it, darker and lighter side by side.
+    plain = plate - lay(np.zeros_like(plate), take(plate, transform, 64), transform, matte)[0]
+    assert np.abs(plain[20:-20, 40:100]).max() > 0.15
+    assert np.abs(face - 0.6)[20:-20, 40:100].max() < 0.01
+    # Far from it nothing was drawn, and nothing is lost.
+    assert np.abs(face - plate)[:, 110:].max() < 1e-6
+
+
+def test_only_detail_counts_as_drawn() -> None:
+    assert not redrawn(np.zeros((32, 32, 3), np.float32)).any()
+    slope = np.repeat(np.linspace(0, 0.2, 64, dtype=np.float32)[None, :, None], 64, axis=0) * np.ones(
+        3, np.float32
+    )
+    assert redrawn(slope)[16:-16, 16:-16].max() < 0.01
+    edge = np.zeros((64, 64, 3), np.float32)
+    edge[:, 32:] = 0.4
+    drawn = redrawn(edge)
+    assert drawn[32, 32] > 0.99 and drawn[32, 4] < 0.01
+
+
 def test_a_matte_does_not_ring() -> None:
     step = np.zeros((64, 64), np.float32)
     step[:, 32:] = 1
@@ -94,5 +144,7 @@ def test_a_matte_does_not_ring() -> None:
 
 def test_highlights_above_white_come_through() -> None:
     plate = crop() * 8
-    face, _ = lay(plate, take(plate, turned(0.5, 0, 0, 0), 60), turned(0.5, 0, 0, 0), np.ones((60, 60), np.float32))
+    face, _ = lay(
+        plate, take(plate, turned(0.5, 0, 0, 0), 60), turned(0.5, 0, 0, 0), np.ones((60, 60), np.float32)
+    )
     assert np.array_equal(face, plate) and face.max() > 1

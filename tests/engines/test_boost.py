@@ -11,18 +11,33 @@ from understudy.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    "size, boost, times", [(128, 0, 1), (128, 128, 1), (128, 384, 3), (128, 768, 6), (256, 1024, 4), (512, 512, 1)]
+    "size, boost, times",
+    [(128, 0, 1), (128, 128, 1), (128, 384, 3), (128, 768, 6), (256, 1024, 4), (512, 512, 1)],
 )
 def test_a_side_that_divides_costs_its_square(size: int, boost: int, times: int) -> None:
     assert phases(size, boost) == times
     assert cost(size, boost) == times**2
 
 
-@pytest.mark.parametrize("size, boost, choices", [(256, 384, "256, 512, 768, 1024"), (512, 768, "512, 1024"), (128, 64, "128, 256")])
-def test_a_side_that_does_not_divide_is_refused_with_those_that_do(size: int, boost: int, choices: str) -> None:
+@pytest.mark.parametrize(
+    "size, boost, choices",
+    [(256, 384, "256, 512, 768, 1024"), (512, 768, "512, 1024"), (128, 64, "128, 256")],
+)
+def test_a_side_that_does_not_divide_is_refused_with_those_that_do(
+    size: int, boost: int, choices: str
+) -> None:
     with pytest.raises(ConfigError, match=f"{boost} pixels .* {size}") as refusal:
-        phases(size, boost, "model blendswap_256")
+        phases(size, boost, where="model blendswap_256")
     assert refusal.value.where == "model blendswap_256" and choices in refusal.value.fix
+
+
+def test_the_card_may_allow_fewer_sides() -> None:
+    assert phases(128, 256, (128, 256, 384)) == 2
+    with pytest.raises(ConfigError) as refusal:
+        phases(128, 640, (128, 256, 384))
+    assert refusal.value.fix == "set boost to one of 128, 256, 384"
+    with pytest.raises(ConfigError):
+        phases(256, 384, (256, 384))
 
 
 def test_more_than_the_most_is_refused() -> None:

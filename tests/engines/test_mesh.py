@@ -110,7 +110,7 @@ def test_the_test_faces_are_turned_as_they_say():
 def test_unknown_engine_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="there is no engine 'magic'") as caught:
         load_engine("magic")
-    assert caught.value.fix == "use mesh"
+    assert caught.value.fix == "use mesh, onnx, dfm, insightface, external"
 
 
 def test_talent_without_a_picture_is_refused():

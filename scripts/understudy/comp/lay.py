@@ -6,14 +6,21 @@ page, pixel centres at .5. Images are float32 display RGB [h, w, 3], mattes floa
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image, warp
+from understudy.comp.resample import Image, gaussian, warp
 
 Matrix = NDArray[np.float64]
 Box = tuple[slice, slice]
+
+DETAIL: Final = 3.0
+"""Sigma, in pixels of the page, below which a change is one of detail and not of colour or light."""
+REDRAWN: Final = 0.03
+"""Change of detail (display values, rms) at which what is finer than a page fades away under it to a third."""
 
 
 def take(crop: Image, transform: Matrix, size: int | tuple[int, int]) -> Image:
@@ -28,7 +35,10 @@ def take(crop: Image, transform: Matrix, size: int | tuple[int, int]) -> Image:
 def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Image, Image]:
     """A page that a network changed, and its matte, at the crop's own pixels.
 
-    What is laid is the difference to `take` of the crop: where the network changed nothing, nothing is resampled.
+    What is laid is the difference to `take` of the crop: where the network changed nothing, nothing is resampled, and
+    what it only tinted keeps the pores and the grain that a coarse page has no room for. Where it drew something else,
+    the plate's finest edges go: they are the outlines of what is no longer there, and would show as a ghost (the rims
+    of glasses on a face without).
 
     Parameters
     ----------
@@ -49,35 +59,15 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
     box, inside = covered(transform, (height, width), crop.shape[:2])
     if not inside.size:
         return face, laid
-    change = page - take(crop, transform, (width, height))
-    face[box] += _back(change, transform, box, cv2.INTER_LANCZOS4) * inside[..., None]
+    old = take(crop, transform, (width, height))
+    change = page - old
+    laid_change = _back(change, transform, box, cv2.INTER_LANCZOS4)
+    if abs(np.linalg.det(transform[:, :2])) < 1:
+        finer = crop[box] - _back(old, transform, box, cv2.INTER_LANCZOS4)
+        laid_change -= _back(redrawn(change), transform, box, cv2.INTER_LINEAR)[..., None] * finer
+    face[box] += laid_change * inside[..., None]
     laid[box] = np.clip(_back(matte, transform, box, cv2.INTER_LINEAR), 0, 1) * inside
     return face, laid
-
-
-def carried(
-    crop: Image, page: Image, transform: Matrix, matte: Image, onto: Matrix, size: tuple[int, int]
-) -> Image:
-    """Another page of a crop, with what a first page changed laid over it: one resampling from page to page.
-
-    Parameters
-    ----------
-    page, transform, matte:
-        The first page [h, w, 3], where it lies, and how much of it counts [h, w].
-    onto, size:
-        The other page: crop to page, and its width and height.
-
-    Returns
-    -------
-    [height, width, 3]: `take` of the crop by ``onto``, changed.
-    """
-    height, width = page.shape[:2]
-    change = (page - take(crop, transform, (width, height))) * matte[..., None]
-    # The last pixels are repeated beyond the page, where nothing is changed.
-    change[[0, -1]] = 0
-    change[:, [0, -1]] = 0
-    m, n = (np.vstack([np.asarray(one, np.float64), [0, 0, 1]]) for one in (transform, onto))
-    return take(crop, onto, size) + warp(np.ascontiguousarray(change), (n @ np.linalg.inv(m))[:2], size)
 
 
 def add(face: Image, change: Image, transform: Matrix) -> Image:
@@ -89,6 +79,16 @@ def add(face: Image, change: Image, transform: Matrix) -> Image:
     return added
 
 
+def redrawn(change: Image) -> Image:
+    """How far a page's change [h, w, 3] is one of what is drawn there, 0 to 1, [h, w]; exactly 0 where there is none.
+
+    1 - exp(-(d / `REDRAWN`)^2), d the change's local strength above the frequencies of `DETAIL`.
+    """
+    detail = change - gaussian(change, DETAIL)
+    power = gaussian(np.max(detail**2, axis=2), DETAIL)
+    return -np.expm1(-power / np.float32(REDRAWN**2))
+
+
 def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
     """A page's matte [h, w] at a crop's pixels, float32 of ``shape`` (H, W); 0 outside the page."""
     laid = np.zeros(shape, np.float32)
@@ -98,7 +98,9 @@ def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
     return laid
 
 
-def covered(transform: Matrix, page: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
+def covered(
+    transform: Matrix, page: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[Box, NDArray[np.bool_]]:
     """The box of a crop (H, W) that a page (h, w) lies in, and which of its pixels have their centre on the page."""
     m = np.asarray(transform, np.float64)
     corners = np.array([[0, 0], [page[1], 0], [page[1], page[0]], [0, page[0]]])

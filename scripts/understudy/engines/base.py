@@ -61,7 +61,7 @@ class TalentAtlas:
     embeddings:
         By the recogniser's name, its vector of each picture as it came out of the network, float32 [n, d].
     quality:
-        What each picture is worth as a source, [n], 0 to 1.
+        What each picture is worth as a source, [n], 0 to 1; empty where nobody judged them.
     """
 
     id: str

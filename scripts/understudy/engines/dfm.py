@@ -23,7 +23,11 @@ from understudy.runtime.sessions import Device
 
 TEMPLATE: Final = "dfl_whole_face"
 TARGET, MORPH = "in_face:0", "morph_value:0"
-OUTPUTS: Final = {"target_mask": "out_face_mask:0", "image": "out_celeb_face:0", "mask": "out_celeb_face_mask:0"}
+OUTPUTS: Final = {
+    "target_mask": "out_face_mask:0",
+    "image": "out_celeb_face:0",
+    "mask": "out_celeb_face_mask:0",
+}
 
 
 class DfmEngine:
@@ -44,7 +48,9 @@ class DfmEngine:
         """Whether the file has an input that says how far the face goes from performer to talent."""
         return "morph" in self._network.card.inputs
 
-    def prepare(self, talent: TalentAtlas, track: Performance, settings: Mapping[str, Any]) -> Mapping[str, float]:
+    def prepare(
+        self, talent: TalentAtlas, track: Performance, settings: Mapping[str, Any]
+    ) -> Mapping[str, float]:
         """The network's other inputs.
 
         Parameters
@@ -110,5 +116,7 @@ def described(card: ModelCard, path: Path) -> ModelCard:
     inputs = {"target": face}
     if MORPH in takes:
         inputs["morph"] = Tensor(MORPH, None, "scalar", (1,), "float32", "", "", (0.0,), (1.0,), 1.0)
-    outputs = {ours: replace(face if ours == "image" else mask, name=theirs) for ours, theirs in OUTPUTS.items()}
+    outputs = {
+        ours: replace(face if ours == "image" else mask, name=theirs) for ours, theirs in OUTPUTS.items()
+    }
     return replace(card, size=size, template=card.template or TEMPLATE, inputs=inputs, outputs=outputs)

@@ -48,7 +48,11 @@ class ExternalEngine:
         self._name, self._where = card.name, f"model {card.name}"
         self._template, self._size = aligned_side(card)
         command = card.settings.get("command")
-        if not isinstance(command, list | tuple) or not command or not all(isinstance(one, str) for one in command):
+        if (
+            not isinstance(command, list | tuple)
+            or not command
+            or not all(isinstance(one, str) for one in command)
+        ):
             raise ConfigError(
                 f"its command is {command!r}; it must be a list of a program and its arguments",
                 where=self._where,
@@ -137,7 +141,9 @@ class ExternalEngine:
 
     def _read(self, folder: Path, index: int, frame: int) -> tuple[Image, Image | None]:
         where = f"{self._where}, frame {frame}"
-        found = [folder / f"{index:06}{ending}" for ending in ENDINGS if (folder / f"{index:06}{ending}").is_file()]
+        found = [
+            folder / f"{index:06}{ending}" for ending in ENDINGS if (folder / f"{index:06}{ending}").is_file()
+        ]
         if len(found) != 1:
             raise ModelError(
                 f"the command made {len(found)} pictures of the name {index:06}; one is expected",

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.latent import average
-from understudy.engines.pages import aligned_side, cut, rim
+from understudy.engines.pages import aligned_side, cut, rim, spoken, worth
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import TEMPLATES, similarity
 from understudy.runtime.cards import ModelCard
@@ -55,7 +54,9 @@ class InsightEngine:
 
         where = f"model {card.name} ({path})"
         if not recognisers:
-            raise ConfigError("its card names no recogniser", where=where, fix="add one to the card's `fed_by`")
+            raise ConfigError(
+                "its card names no recogniser", where=where, fix="add one to the card's `fed_by`"
+            )
         feeder, file = recognisers[0]
         self._name = card.name
         self._template, self._size = aligned_side(card)
@@ -109,7 +110,7 @@ class InsightEngine:
             for picture, five in zip(talent.pictures, talent.fives, strict=True)
         ]
         vectors = np.concatenate([self._recogniser.get_feat(_bgr8(page)) for page in pages])
-        return InsightState(average(vectors, talent.quality), rim(self._size, float(settings["feather"])))
+        return InsightState(spoken(vectors, worth(talent))[0], rim(self._size, float(settings["feather"])))
 
     def swap(
         self, crops: Sequence[Image], state: InsightState, context: Sequence[FaceContext]

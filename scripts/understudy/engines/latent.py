@@ -1,72 +1,64 @@
-"""From a recogniser's vector to what a swapper was trained on, family by family. Pure functions on vectors [512].
+"""From recognisers' vectors to what a swapper was trained on, family by family. Pure functions on rows, float32 [k, d].
 
-`e` is the recogniser's vector as it came out of the network; a latent is what the swapper's ``source`` is fed.
+A latent is what the swapper's ``source`` is fed.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
 
-Vector = NDArray[np.float32]
+Rows = NDArray[np.float32]
 
 
-def unit(vector: Vector) -> Vector:
-    """The vector at length one."""
-    return vector / np.linalg.norm(vector)
+def unit(vectors: Rows) -> Rows:
+    """The rows at length one."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def average(vectors: NDArray[np.float32], weights: NDArray[Any] | Sequence[float]) -> Vector:
-    """One raw vector [d] of several [n, d]: the weighted mean of their directions, at their mean length.
-
-    Raw and not of length one, since a converter is fed what a recogniser gives. ``weights`` is [n], or empty where all
-    count alike.
-    """
-    lengths = np.linalg.norm(vectors, axis=1)
-    share = np.asarray(weights, np.float64) if len(weights) else np.ones(len(vectors))
-    middle = unit(share @ (vectors / lengths[:, None]))
-    return (middle * np.average(lengths, weights=share)).astype(np.float32)
-
-
-def mapped(embedding: Vector, emap: NDArray[np.float32]) -> Vector:
-    """Inswapper's latent: the unit embedding through the file's own matrix [512, 512], brought back to length one.
+def mapped(embeddings: Rows, emap: NDArray[np.float32]) -> Rows:
+    """Inswapper's latents: unit embeddings through the file's own matrix [d, d], brought back to length one.
 
     The length that the matrix leaves differs from person to person by what the network never saw in training.
     """
-    return unit(unit(embedding) @ emap)
+    return unit(unit(embeddings) @ emap)
 
 
-def converted(family: str, output: Vector) -> Vector:
-    """The latent of a family that has a converter's output for one: GHOST as it is, the others at length one."""
-    return output if family == "ghost" else unit(output)
+def converted(family: str, outputs: Rows) -> Rows:
+    """The latents of a family that has a converter's outputs for them: GHOST as they are, the others at length one."""
+    return outputs if family == "ghost" else unit(outputs)
 
 
-def toward(own: Vector, other: Vector, strength: float) -> Vector:
-    """A latent moved on the sphere: at strength 1 `other`, at 0 the direction of `own`, above 1 further away from it.
+def toward(own: Rows, others: Rows, strength: float) -> Rows:
+    """Latents moved on the sphere: at strength 1 `others`, at 0 the direction of `own`, above 1 further away from it.
 
-    Both must come out of the same function of an embedding; vectors of two spaces have no path between them. The
-    length stays that of `other` (Shoemake 1985, slerp).
+    Both must come out of the same function of an embedding; vectors of two spaces have no path between them. Each keeps
+    its length (Shoemake 1985, slerp).
 
     Parameters
     ----------
     own:
-        The performer's.
-    other:
+        The performer's, one row.
+    others:
         The talent's.
+
+    Raises
+    ------
+    ModelError
+        The two are opposite to each other.
     """
-    a, b = unit(own.astype(np.float64)), unit(other.astype(np.float64))
-    angle = np.arccos(np.clip(a @ b, -1, 1))
-    if strength == 1 or angle < 1e-6:
-        return other
-    if np.pi - angle < 1e-6:
+    if strength == 1:
+        return others
+    a, b = unit(own.astype(np.float64)), unit(others.astype(np.float64))
+    angle = np.arccos(np.clip((a * b).sum(axis=1, keepdims=True), -1, 1))
+    if (np.pi - angle < 1e-6).any():
         raise ModelError(
             "the talent's latent is the exact opposite of the performer's, and no path leads from one to the other",
             fix="set the identity's strength to 1",
         )
-    moved = (np.sin((1 - strength) * angle) * a + np.sin(strength * angle) * b) / np.sin(angle)
-    return (moved * np.linalg.norm(other)).astype(np.float32)
+    apart = angle > 1e-6
+    arc = np.where(apart, np.sin(angle), 1)
+    moved = np.where(apart, (np.sin((1 - strength) * angle) * a + np.sin(strength * angle) * b) / arc, b)
+    return (moved * np.linalg.norm(others, axis=1, keepdims=True)).astype(np.float32)

@@ -66,7 +66,9 @@ def load_engine(
     if name == "insightface":
         from understudy.engines.insight import InsightEngine
 
-        return InsightEngine(weights.card, _file(weights), [(one.card, _file(one)) for one in recognisers], device)
+        return InsightEngine(
+            weights.card, _file(weights), [(one.card, _file(one)) for one in recognisers], device
+        )
     from understudy.engines.onnx import OnnxEngine
     from understudy.runtime.network import Network
 
@@ -85,7 +87,9 @@ def engine_for(card: ModelCard) -> str:
 def _check_engine(name: str, card: ModelCard) -> None:
     if card.role != "swapper":
         raise ConfigError(
-            f"{card.name} is a {card.role}", where="setting swap.model", fix="choose a model whose role is swapper"
+            f"{card.name} is a {card.role}",
+            where="setting swap.model",
+            fix="choose a model whose role is swapper",
         )
     fits = card.family == "inswapper" if name == "insightface" else engine_for(card) == name
     if not fits:

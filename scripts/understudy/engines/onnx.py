@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.boost import phases
-from understudy.engines.latent import average, converted, mapped, toward, unit
-from understudy.engines.pages import aligned_side, cut, portrait, rim
+from understudy.engines.latent import Rows, converted, mapped, toward, unit
+from understudy.engines.pages import aligned_side, cut, portrait, rim, spoken, worth
 from understudy.engines.tiles import join, soften, split
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
+from understudy.faces.geometry import pose
+from understudy.faces.identity import average, frontalness
+from understudy.faces.identity import by_yaw as directions
 from understudy.runtime.network import Network
-
-Vector = NDArray[np.float32]
 
 PLAIN: Final = ("hyperswap",)
 CONVERTED: Final = ("ghost", "simswap", "hififace")
@@ -40,7 +41,8 @@ class OnnxState:
     Attributes
     ----------
     source:
-        Who, as the network takes it: a latent [1, d] or a picture [1, h, w, 3].
+        Who, as the network takes it: latents [1, d], or [frames, d] where they follow the performer's turns; or a
+        picture [1, h, w, 3].
     phases:
         How many times finer than the network's own pixels the crop is cut.
     prefilter:
@@ -78,7 +80,9 @@ class OnnxEngine:
                 fix=f"families: {', '.join(FAMILIES)}",
             )
         if card.family not in BY_PICTURE and not recogniser:
-            raise ConfigError("its card names no recogniser", where=self._where, fix="add one to the card's `fed_by`")
+            raise ConfigError(
+                "its card names no recogniser", where=self._where, fix="add one to the card's `fed_by`"
+            )
         if (card.family in CONVERTED) != (converter is not None):
             raise ConfigError(
                 f"family {card.family!r} {'needs a' if card.family in CONVERTED else 'has no'} converter",
@@ -106,7 +110,8 @@ class OnnxEngine:
             The whole shot. Its vectors, by the same recogniser, are needed where ``strength`` is not 1.
         settings:
             ``boost`` (side of the crop in pixels, 0 for the network's own), ``prefilter``, ``feather`` (0..1, see
-            `pages.rim`), ``strength`` (1: the talent; 0: the performer; above 1: further away from the performer).
+            `pages.rim`), ``strength`` (1: the talent; 0: the performer; above 1: further away from the performer),
+            ``by_yaw`` (whether pictures count more on frames where the performer is turned as they are).
 
         Raises
         ------
@@ -123,59 +128,69 @@ class OnnxEngine:
                 )
             source = self._picture(talent, track)
         else:
-            source = self.latent(self._vector(talent))
+            source = self.latents(self._looks(talent, track, by_yaw=bool(settings["by_yaw"])))
             if strength != 1:
-                source = toward(self.latent(self._performer(track)), source, strength)
-            source = source[None]
-        steps = phases(self._size, int(settings["boost"]), self._where)
+                source = toward(self.latents(self._performer(track)), source, strength)
+        sides = self._network.card.settings.get("boost", ())
+        steps = phases(self._size, int(settings["boost"]), sides, self._where)
         return OnnxState(
             source, steps, bool(settings["prefilter"]), rim(self._size * steps, float(settings["feather"]))
         )
 
-    def swap(
-        self, crops: Sequence[Image], state: OnnxState, context: Sequence[FaceContext]
-    ) -> list[NewFace]:
+    def swap(self, crops: Sequence[Image], state: OnnxState, context: Sequence[FaceContext]) -> list[NewFace]:
         """All phases of all crops through the network in one call. See `understudy.engines.base.Engine.swap`."""
         pages, transforms = cut(crops, context, self._template, self._size, state.phases, self._shift)
         if state.prefilter:
             pages = soften(pages, state.phases)
-        made = self._network(target=split(pages, state.phases), source=state.source)
-        images = np.clip(join(made["image"], state.phases), 0, 1)
+        source = state.source
+        if len(source) > 1:
+            source = np.repeat(source[[face.index for face in context]], state.phases**2, axis=0)
+        made = self._network(target=split(pages, state.phases), source=source)
+        images = join(made["image"], state.phases)
+        np.clip(images, 0, 1, out=images)
         if "mask" in made:
             mattes = np.clip(join(made["mask"], state.phases), 0, 1)
         else:
             mattes = np.broadcast_to(state.rim, images.shape[:3])
         return [NewFace(*new) for new in zip(images, mattes, transforms, strict=True)]
 
-    def latent(self, embedding: Vector) -> Vector:
-        """A recogniser's raw vector [d] as this network takes it; the same function for talent and performer."""
+    def latents(self, embeddings: Rows) -> Rows:
+        """A recogniser's raw vectors [k, d] as this network takes them; the same function for talent and performer."""
         if self._emap is not None:
-            return mapped(embedding, self._emap)
+            return mapped(embeddings, self._emap)
         if self._converter is not None:
-            out = self._converter(embedding=embedding[None])["embedding"][0]
-            return converted(self._network.card.family, out)
-        return unit(embedding)
+            return converted(self._network.card.family, self._converter(embedding=embeddings)["embedding"])
+        return unit(embeddings)
 
-    def _vector(self, talent: TalentAtlas) -> Vector:
-        vectors = talent.embeddings.get(self._recogniser)
+    def _looks(self, talent: TalentAtlas, track: Performance, *, by_yaw: bool) -> Rows:
+        """The talent's raw vector [1, d], or one for each frame of the track."""
+        vectors, weights = talent.embeddings.get(self._recogniser), worth(talent)
         if vectors is None or not len(vectors):
             raise ConfigError(
                 f"its pictures have no vectors of the recogniser {self._recogniser}, which {self._where} is made for",
                 where=f"talent {talent.id}",
                 fix=f"choose {self._recogniser} as the look's recogniser",
             )
-        return average(vectors, talent.quality)
+        whole = spoken(vectors, weights)
+        if not by_yaw:
+            return whole
+        counted = average(vectors, weights).weights
+        yaws = np.array([pose(points)[0] for points in talent.points])
+        turned = directions(vectors, counted, yaws, np.asarray(track.pose, np.float64)[:, 0])
+        return (turned * np.linalg.norm(whole)).astype(np.float32)
 
-    def _performer(self, track: Performance) -> Vector:
+    def _performer(self, track: Performance) -> Rows:
+        """The performer's raw vector [1, d]."""
         vectors = np.asarray(track.embeddings, np.float32)
-        known = vectors[np.isfinite(vectors).all(axis=1)] if vectors.size else vectors[:0]
-        if not len(known):
+        known = np.isfinite(vectors).all(axis=1) & (vectors.shape[1] > 0)
+        weights = frontalness(np.asarray(track.pose, np.float64)[:, 0])[known]
+        if not weights.any():
             raise ConfigError(
                 "a strength other than 1 moves away from the performer's own vector, and nobody measured one",
                 where=self._where,
                 fix=f"choose {self._recogniser} as the look's recogniser, or set strength to 1",
             )
-        return average(known, ())
+        return spoken(vectors[known], weights)
 
     def _picture(self, talent: TalentAtlas, track: Performance) -> Image:
         best = portrait(talent, track)

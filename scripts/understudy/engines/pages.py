@@ -13,13 +13,19 @@ from understudy.engines.base import FaceContext, Image, Performance, TalentAtlas
 from understudy.errors import ConfigError
 from understudy.faces.align import similarity
 from understudy.faces.geometry import pose
+from understudy.faces.identity import average
 from understudy.runtime.cards import ModelCard
 
 Matrix = NDArray[np.float64]
 
 
 def cut(
-    crops: Sequence[Image], context: Sequence[FaceContext], template: str, size: int, phases: int, shift: float = 0.0
+    crops: Sequence[Image],
+    context: Sequence[FaceContext],
+    template: str,
+    size: int,
+    phases: int,
+    shift: float = 0.0,
 ) -> tuple[Image, list[Matrix]]:
     """Aligned pages of crops, limited to 0..1 as networks expect, and where each lies.
 
@@ -36,7 +42,8 @@ def cut(
     """
     transforms = [phases * similarity(face.five, template, size, shift) for face in context]
     pages = [take(crop, transform, phases * size) for crop, transform in zip(crops, transforms, strict=True)]
-    return np.clip(np.stack(pages), 0, 1), transforms
+    stack = np.stack(pages)
+    return np.clip(stack, 0, 1, out=stack), transforms
 
 
 def rim(size: int, feather: float) -> Image:
@@ -57,10 +64,13 @@ def rim(size: int, feather: float) -> Image:
     return np.outer(profile, profile).astype(np.float32)
 
 
-def portrait(talent: TalentAtlas, track: Performance) -> int:
-    """The talent's picture that suits a shot best: worth as a source times nearness to the performer's pose.
+def worth(talent: TalentAtlas) -> NDArray[np.float64]:
+    """What each of a talent's pictures counts, [n]; all alike where nobody judged them.
 
-    Nearness is the mean, over the shot, of the cosines of the differences in yaw and pitch.
+    Raises
+    ------
+    ConfigError
+        The talent has no picture.
     """
     if not talent.pictures:
         raise ConfigError(
@@ -68,11 +78,30 @@ def portrait(talent: TalentAtlas, track: Performance) -> int:
             where=f"talent {talent.id}",
             fix="name at least one picture of the talent in the talent list",
         )
-    worth = np.asarray(talent.quality, float) if len(talent.quality) else np.ones(len(talent.pictures))
+    judged = np.asarray(talent.quality, np.float64)
+    return judged if judged.any() else np.ones(len(talent.pictures))
+
+
+def spoken(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """One person's raw vector [1, d] of several [n, d]: their direction at the mean length of those that count.
+
+    Raw and not of length one, since a converter is fed what a recogniser gives.
+    """
+    one = average(vectors, weights)
+    length = np.average(np.linalg.norm(vectors, axis=1), weights=one.weights)
+    return (length * one.direction[None]).astype(np.float32)
+
+
+def portrait(talent: TalentAtlas, track: Performance) -> int:
+    """The talent's picture that suits a shot best: worth as a source times nearness to the performer's pose.
+
+    Nearness is the mean, over the shot, of the cosines of the differences in yaw and pitch.
+    """
+    judged = worth(talent)
     performer = np.radians(np.asarray(track.pose, float)[:, :2])
     poses = np.radians([pose(points)[:2] for points in talent.points])
     near = np.cos(performer[None] - poses[:, None]).prod(axis=2).mean(axis=1)
-    return int(np.argmax(worth * np.maximum(near, 0)))
+    return int(np.argmax(judged * np.maximum(near, 0)))
 
 
 def aligned_side(card: ModelCard) -> tuple[str, int]:

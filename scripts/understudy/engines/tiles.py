@@ -26,7 +26,9 @@ def join(tiles: F32, phases: int) -> F32:
     """Pages [k, n s, n s(, c)] of the polyphase images [k n n, s, s(, c)] that `split` makes."""
     side, rest = tiles.shape[1], tiles.shape[3:]
     cut = tiles.reshape(-1, phases, phases, side, side, *rest)
-    return np.ascontiguousarray(np.moveaxis(cut, (1, 2), (2, 4))).reshape(-1, side * phases, side * phases, *rest)
+    return np.ascontiguousarray(np.moveaxis(cut, (1, 2), (2, 4))).reshape(
+        -1, side * phases, side * phases, *rest
+    )
 
 
 def soften(pages: F32, phases: int) -> F32:

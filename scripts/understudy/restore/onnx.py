@@ -37,7 +37,9 @@ class OnnxRestorer:
             fidelity = float(settings["fidelity"])
             if not 0 <= fidelity <= 1:
                 raise ConfigError(
-                    f"fidelity is {fidelity:g}", where=f"model {self.card.name}", fix="choose a value from 0 to 1"
+                    f"fidelity is {fidelity:g}",
+                    where=f"model {self.card.name}",
+                    fix="choose a value from 0 to 1",
                 )
             more["weight"] = fidelity
         return np.clip(self._network(image=np.clip(images, 0, 1), **more)["image"], 0, 1)

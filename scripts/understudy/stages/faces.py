@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.lay import add, back, carried, lay
+from understudy.comp.lay import add, back, lay, take
+from understudy.comp.resample import weighted
 from understudy.engines.base import NewFace
 from understudy.media.colour import unit
 from understudy.runtime.records import Record
@@ -30,15 +31,16 @@ class Restored:
 
 def before_restoring(crop: np.ndarray, new: NewFace, transform: Matrix, side: int) -> np.ndarray:
     """What a restorer sees [side, side, 3]: the plate's crop with the new face in it, aligned for the restorer."""
-    return carried(crop, new.image, new.transform, new.matte, transform, (side, side))
+    face, matte = lay(crop, new.image, new.transform, new.matte)
+    return take(crop + weighted(face - crop, matte), transform, side)
 
 
 def face_of(crop: np.ndarray, new: NewFace, restored: Restored | None, share: float) -> np.ndarray:
     """The new face at the crop's own pixels [h, w, 3]: the engine's, and what restoring changed of it, by its share."""
-    face, _ = lay(crop, new.image, new.transform, new.matte)
+    face, matte = lay(crop, new.image, new.transform, new.matte)
     if restored is None or not share:
         return face
-    before = before_restoring(crop, new, restored.transform, restored.image.shape[0])
+    before = take(crop + weighted(face - crop, matte), restored.transform, restored.image.shape[0])
     return add(face, (restored.image - before) * np.float32(share), restored.transform)
 
 
