@@ -39,7 +39,7 @@ def scene(seed: int = 0, sigma: float = 1.2, tint: tuple[float, ...] = (0.62, 0.
 
 def sample(plate: np.ndarray, new: np.ndarray) -> match.Sample:
     points = face()
-    return match.Sample(plate, new, layers(points, SHAPE, None, lambda: plate, [], MATTE)["matte"], points)
+    return match.Sample(plate, new, layers(points, SHAPE, None, lambda: plate, {}, [], MATTE)["matte"], points)
 
 
 def test_bands_and_the_last_blur_add_up_to_the_image() -> None:
@@ -244,7 +244,7 @@ def test_a_track_without_any_skin_is_fitted_to_nothing() -> None:
 def test_a_face_that_leaves_the_frame_is_finished() -> None:
     plate, new = scene(0), scene(9)
     points = face(x=390.0, y=30.0)
-    laid = layers(points, SHAPE, None, lambda: plate, [], MATTE)["matte"]
+    laid = layers(points, SHAPE, None, lambda: plate, {}, [], MATTE)["matte"]
     fitted = match.fit([match.Sample(plate, new, laid, points)], MATCH)
     result, weight = match.finish(plate, new, laid, points, fitted, COMPOSITE, 4)
     assert weight.max() > 0.9 and np.isfinite(result).all()

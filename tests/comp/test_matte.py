@@ -116,7 +116,7 @@ def test_layers_are_combined_as_named() -> None:
     engine = np.full(shape, 0.5, np.float32)
     hold = np.zeros(shape, np.float32)
     hold[:, :100] = 1
-    found = matte.layers(points, shape, engine, lambda: plate, [("hold", hold)], MATTE)
+    found = matte.layers(points, shape, engine, lambda: plate, {}, [("hold", hold)], MATTE)
     assert set(found) == {"face", "engine", "roto", "matte"}
     assert all(layer.dtype == np.float32 and layer.shape == shape for layer in found.values())
     assert found["matte"][:, :100].max() == 0
@@ -139,7 +139,7 @@ def test_a_foreign_colour_is_suspected_and_held_back() -> None:
     plate = np.full((*shape, 3), (0.7, 0.5, 0.4), np.float32) + noise((*shape, 3), 0.01)
     x, y = points[50, :2].astype(int)
     plate[y - 8 : y + 8, x - 8 : x + 8] = (0.1, 0.2, 0.8)
-    found = matte.layers(points, shape, None, lambda: plate, [], {**MATTE, "hold_back": 1.0})
+    found = matte.layers(points, shape, None, lambda: plate, {}, [], {**MATTE, "hold_back": 1.0})
     assert found["occlusion"][y, x] > 0.6
     assert found["matte"][y, x] < 0.4 < 0.9 < found["face"][y, x]
     far = int(points[280, 0])

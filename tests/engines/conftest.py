@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import generated
-from understudy.engines.base import Weights
-from understudy.runtime.cards import model_card
+from understudy.runtime.cards import Weights, model_card
 from understudy.show.document import read_document
 from understudy.show.schema import conform
 

@@ -10,12 +10,11 @@ import pytest
 import generated
 from scene import FIVE, SWAP, face, plate, shot, talent
 from understudy.comp.lay import take
-from understudy.engines.base import Weights
 from understudy.engines.dfm import described
 from understudy.engines.load import engine_for, load_engine
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
-from understudy.runtime.cards import model_card
+from understudy.runtime.cards import Weights, model_card
 
 CARD = {
     "role": "swapper", "family": "dfm", "file": "ada.dfm", "sources": [], "licence": "own", "evidence": "the studio's",

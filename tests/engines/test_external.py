@@ -11,12 +11,11 @@ import pytest
 
 from scene import FIVE, SWAP, face, plate, shot, talent
 from understudy.comp.lay import take
-from understudy.engines.base import Weights
 from understudy.engines.load import engine_for, load_engine
 from understudy.engines.pages import rim
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
-from understudy.runtime.cards import model_card
+from understudy.runtime.cards import Weights, model_card
 
 PROGRAM = """
 import sys

@@ -13,12 +13,12 @@ import pytest
 import generated
 from scene import ARCFACE, FIVE, SWAP, face, plate, shot, talent
 from understudy.comp.lay import take
-from understudy.engines.base import Weights
 from understudy.engines.load import load_engine
 from understudy.engines.onnx import OnnxEngine
 from understudy.engines.pages import rim
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import TEMPLATES, similarity
+from understudy.runtime.cards import Weights
 from understudy.runtime.network import Network
 
 pytest.importorskip("insightface")

@@ -13,13 +13,14 @@ import pytest
 import generated
 from scene import FIVE, SWAP, face, plate, shot, talent, turned
 from understudy.comp.lay import take
-from understudy.engines.base import Engine, Weights
+from understudy.engines.base import Engine
 from understudy.engines.load import engine_for, load_engine
 from understudy.engines.onnx import OnnxEngine
 from understudy.engines.pages import rim
 from understudy.engines.tiles import soften
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
+from understudy.runtime.cards import Weights
 from understudy.runtime.network import Network
 from understudy.runtime.sessions import Device
 

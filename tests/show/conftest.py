@@ -37,9 +37,11 @@ FILES = {
         "    ranges:\n      - {frames: '1010-1012,1020', settings: {composite: {opacity: 0.5}}}\n"
     ),
     "models.yaml": (
-        "net:\n  role: detector\n  file: net.tflite\n  sha256: " + "0" * 64 + "\n"
+        "blazeface_full_range:\n  role: detector\n  file: net.tflite\n  sha256: " + "0" * 64 + "\n"
         "  sources: [{wheel: name==1.0, member: a/net.tflite}]\n"
         "  licence: Apache-2.0\n  evidence: its LICENSE\n  uses: [commercial]\n  family: blazeface\n"
+        "face_mesh_468: {role: landmarker, file: mesh.tflite, sources: [], licence: Apache-2.0, evidence: its LICENSE,"
+        " uses: [commercial], family: facemesh}\n"
     ),
 }
 OTHERS = (

@@ -239,10 +239,10 @@ LISTS = [
         "overlap (frame 1020)",
     ),
     # models
-    ("models.yaml", "role: detector", "role: dtector", "line 2 (net.role)", "did you mean 'detector'?"),
-    ("models.yaml", "0" * 64, "0" * 63, "line 4 (net.sha256)", "64 hexadecimal digits"),
-    ("models.yaml", "file: net.tflite", "file: ../net.tflite", "line 3 (net.file)", "'../net.tflite' is not allowed"),
-    ("models.yaml", "member: a/net.tflite", "path: b", "line 5 (net.sources.0)", "a source is one of"),
+    ("models.yaml", "role: detector", "role: dtector", "line 2 (blazeface_full_range.role)", "did you mean 'detector'?"),
+    ("models.yaml", "0" * 64, "0" * 63, "line 4 (blazeface_full_range.sha256)", "64 hexadecimal digits"),
+    ("models.yaml", "file: net.tflite", "file: ../net.tflite", "line 3 (blazeface_full_range.file)", "'../net.tflite' is not allowed"),
+    ("models.yaml", "member: a/net.tflite", "path: b", "line 5 (blazeface_full_range.sources.0)", "a source is one of"),
     ("models.yaml", "wheel: name==1.0, member: a/net.tflite", "url: 'http://a/b'", "line 5", "begins with https://"),
     # clearances
     ("clearances.tsv", "contract 1", "", "line 2", "column 'document' is empty"),

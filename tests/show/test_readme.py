@@ -20,6 +20,9 @@ README = Path(__file__).resolve().parents[2] / "config" / "README.md"
 def _allowed(below: Mapping[str, Any]) -> str:
     if "enum" in below:
         return ", ".join(f"`{value}`" for value in below["enum"] if value is not None)
+    if below["type"] == "array":
+        items = below["items"]
+        return f"list of {_allowed(items)}" if "enum" in items or "maximum" in items else "list of names"
     if below["type"] == "boolean":
         return "`true`, `false`"
     if "maximum" in below:
@@ -31,7 +34,9 @@ def settings_table() -> str:
     lines = ["| setting | default | allowed | per frame | |", "|---|---|---|---|---|"]
     for stage, known in schema("settings")["properties"].items():
         for key, below in known["properties"].items():
-            default = str(below["default"]).lower()
+            default = str(below["default"]).lower() if below["default"] not in ("", []) else ""
+            if isinstance(below["default"], list):
+                default = ", ".join(map(str, below["default"]))
             free = "yes" if below.get("perFrame") else ""
             lines.append(
                 f"| `{stage}.{key}` | {default} | {_allowed(below)} | {free} | {below['description']} |"

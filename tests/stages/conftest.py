@@ -41,7 +41,8 @@ def given(tmp_path: Path) -> Given:
     def make(**changes: Any) -> Any:
         job = {
             "stage": "detect", "subject": {"shot": "a", "frames": [1001, 1004]}, "settings": {"x": 1}, "code": "c",
-            "models": {}, "ledger": str(tmp_path / "ledger.jsonl"), "into": None,
+            "models": {}, "store": str(tmp_path / "store"), "lock": str(tmp_path / "models.lock"), "device": {},
+            "ledger": str(tmp_path / "ledger.jsonl"), "into": None,
         }  # fmt: skip
         inputs: dict[str, Any] = changes.pop("inputs", {})
         return SimpleNamespace(

@@ -108,11 +108,22 @@ def test_a_fault_of_ours_keeps_its_traceback(given: Given, tmp_path: Path):
 def test_a_model_must_be_the_one_of_its_card(
     given: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    net = tmp_path / "net.tflite"
+    net = tmp_path / "store" / "net.tflite"
+    net.parent.mkdir()
     net.write_bytes(b"weights")
-    card = {"file": "net.tflite", "sha256": hashlib.sha256(b"weights").hexdigest()}
-    asked = {"models": {"landmarker": ["mesh", card]}, "inputs": {"landmarker": str(net)}}
-    run(given(**asked), stage)
+    card = {
+        "role": "landmarker", "family": "facemesh", "file": "net.tflite", "licence": "L", "evidence": "E", "uses": [],
+        "sha256": hashlib.sha256(b"weights").hexdigest(),
+    }  # fmt: skip
+    asked: dict[str, Any] = {"models": {"mesh": card}}
+    seen = {}
+
+    def look(job: Job) -> Facts:
+        seen.update(job.weights)
+        return stage(job)
+
+    run(given(**asked), look)
+    assert (seen["mesh"].path, seen["mesh"].card.family) == (net, "facemesh")
     net.write_bytes(b"others")
     with pytest.raises(SystemExit):
         run(given(**asked), stage)

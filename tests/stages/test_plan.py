@@ -94,10 +94,10 @@ def test_every_job_is_json_and_names_its_models(make_plan: MakePlan):
         assert json.loads(json.dumps(job)) == job
         assert job["subject"] == {"shot": "mov", "frames": [1, 16] if chunk else [1, 50]}
         assert set(job["models"]) == {
-            "detect": {"detector", "landmarker"}, "track": {"landmarker"}
+            "detect": {"blazeface_full_range", "face_mesh_468"}, "track": {"face_mesh_468"}
         }.get(stage, set())  # fmt: skip
-    assert plan.job("detect", "mov")["models"]["landmarker"][0] == "face_mesh_468"
-    assert plan.talent_job("mara")["models"].keys() == {"detector", "landmarker"}
+        assert set(job["settings"]["cards"]) == set(job["models"])
+    assert plan.talent_job("mara")["models"].keys() == {"blazeface_full_range", "face_mesh_468"}
 
 
 def test_only_results_leave_the_work_folder(make_plan: MakePlan):
@@ -150,7 +150,7 @@ def test_the_composite_gets_the_finish_and_its_frame_ranges(make_plan: MakePlan)
 
 def test_a_delivery_changes_what_is_written_and_nothing_above(make_plan: MakePlan):
     settings = make_plan().job("stills", "mov")["settings"]
-    assert list(settings) == ["deliveries"]
+    assert set(settings) == {"deliveries", "cards"}
     assert list(settings["deliveries"]) == ["review"]
     assert "movies" not in settings["deliveries"]["review"]
 
@@ -171,7 +171,7 @@ def test_encode_gets_the_movies_by_name(make_plan: MakePlan):
 
 def test_totals_count_every_frame_of_every_stage(make_plan: MakePlan):
     totals = make_plan().totals()
-    assert list(totals["mov"]) == list(ORDER)
+    assert list(totals["mov"]) == [stage for stage in ORDER if stage != "enhance"]
     assert "extract" not in totals["seq"]
     for shot, frames in (("mov", 50), ("seq", 20)):
         assert {sum(chunks.values()) for chunks in totals[shot].values()} == {frames}

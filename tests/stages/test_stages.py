@@ -70,7 +70,7 @@ def test_a_face_outside_the_frame_has_no_box():
 
 
 def test_cuts_go_frame_by_frame_and_page_by_page():
-    cuts = cuts_of([track("t01", 5, 3), track("t02", 6, 4, 20.0)], range(4, 9), {"pad": 0.2}, SIZE)
+    cuts = cuts_of([track("t01", 5, 3), track("t02", 6, 4, 20.0)], range(4, 9), {"pad": 0.2, "templates": []}, SIZE)
     assert [(cut.frame, cut.track, cut.index) for cut in cuts] == [
         (5, "t01", 0), (6, "t01", 1), (6, "t02", 0), (7, "t01", 2), (7, "t02", 1), (8, "t02", 2),
     ]  # fmt: skip
@@ -79,10 +79,9 @@ def test_cuts_go_frame_by_frame_and_page_by_page():
 
 def test_chunks_cut_the_same_boxes():
     tracks = [track("t01", 1, 20)]
-    whole = {(c.frame, c.box) for c in cuts_of(tracks, range(1, 21), {"pad": 0.2}, SIZE)}
-    parts = {
-        (c.frame, c.box) for r in (range(1, 8), range(8, 21)) for c in cuts_of(tracks, r, {"pad": 0.2}, SIZE)
-    }
+    pad = {"pad": 0.2, "templates": []}
+    whole = {(c.frame, c.box) for c in cuts_of(tracks, range(1, 21), pad, SIZE)}
+    parts = {(c.frame, c.box) for r in (range(1, 8), range(8, 21)) for c in cuts_of(tracks, r, pad, SIZE)}
     assert whole == parts
 
 

@@ -64,7 +64,7 @@ def _moments(samples: Sequence[Sample], skins: Sequence[Image]) -> dict[str, tup
         blocks = [reduced(getattr(sample, name), _step(sample.points)).reshape(-1, 3) for sample in samples]
         pixels = np.concatenate(blocks)
         shine = texture.luma(pixels)
-        counted = weight * (shine <= np.quantile(shine[weight > 0.5], SPECULAR))
+        counted = weight * (shine <= np.quantile(shine[weight > 0.5 * weight.max()], SPECULAR))
         found[name] = colour.moments(pixels, counted)
     return found
 
