@@ -8,6 +8,7 @@ import pytest
 
 from networks import network, node, save
 from understudy.errors import ModelError
+from understudy.runtime import graphs
 from understudy.runtime.cards import ModelCard, model_card
 from understudy.runtime.network import Device, Network
 from understudy.runtime.sessions import Bound, session
@@ -404,6 +405,16 @@ def test_half_precision_inside(tmp_path):
         assert half.dtype == np.float32
         assert 0 < np.abs(half - whole).max() < 0.002
         assert run.batch == 8
+
+
+def test_half_precision_of_a_file_that_has_it_already(tmp_path):
+    path = conv(tmp_path / "a.onnx")
+    save(graphs.halved(onnx.load(path)), path)
+    kinds = {one.data_type for one in onnx.load(path).graph.initializer}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    target, card = images(3), swapper_card({"target": TARGET})
+    asked = Network(card, path, Device(fp16=True))(target=target)["image"]
+    assert np.array_equal(asked, Network(card, path)(target=target)["image"])
 
 
 def test_half_precision_that_is_too_coarse(tmp_path):
