@@ -192,6 +192,8 @@ def test_what_is_given_must_fit(tmp_path):
         run(target=images())
     with pytest.raises(ModelError, match="disagree on the number of samples: target 3, source 2"):
         run(target=images(), source=vectors(2))
+    with pytest.raises(ModelError, match="it is given no samples"):
+        run(target=images(0), source=vectors(0))
     with pytest.raises(ModelError, match=r"is given \[3, 3, 8, 8\], its card says \[1, 3, 16, 16\]"):
         run(target=images(size=8), source=vectors())
 
