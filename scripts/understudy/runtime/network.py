@@ -37,8 +37,8 @@ leaves it, while a network that overshoots here and there does not."""
 _TRIED: Final = 2
 """Samples of a self-test: the fewest that can disturb each other."""
 _LOOSE: Final = 0.01
-"""`batching.difference` allowed where kernels change: with the graph, and on a graphics card with the number of samples;
-mixed samples are off by tens of percents, since those of the self-test differ in mean and contrast."""
+"""`batching.difference` allowed where kernels change: with the graph, and on a graphics card with the number of
+samples. Mixed samples are off by tens of percents, since those of the self-test differ in mean and contrast."""
 _NO_ROOM: Final = "memory runs out on two samples"
 """Reason that holds for one card on one day, and is not noted."""
 _HALF: Final = 0.05
@@ -133,34 +133,13 @@ class Network:
                 f"it is given {', '.join(sorted(inputs)) or 'nothing'}; it takes {', '.join(self.card.inputs)}",
                 where=self._where,
             )
-        count = self._count(inputs)
-        parts: list[Future[dict[str, Floats]]] = []
-        start, ahead = 0, None
-        with ThreadPoolExecutor(2) if self._filled and count > self.batch else _Now() as helpers:
-            while start < count:
-                stop = min(start + self.batch, count)
-                try:
-                    feed = (ahead or helpers.submit(self._feed, inputs, start, stop)).result()
-                    more = self._filled and stop < count
-                    ahead = (
-                        helpers.submit(self._feed, inputs, stop, min(stop + self.batch, count))
-                        if more
-                        else None
-                    )
-                    values = self._run(list(self._outputs.values()), feed)
-                    parts.append(helpers.submit(self._read, values, stop - start))
-                except ModelError as error:
-                    raise ModelError(error.what, where=self._where, fix=error.fix) from error
-                except Exception as error:
-                    # ONNX Runtime's errors share no base but this one.
-                    self._smaller(error, self.batch if self._filled else stop - start)
-                    ahead = None
-                else:
-                    start = stop
-            done = [part.result() for part in parts]
-        if len(done) == 1:
-            return done[0]
-        return {name: np.concatenate([part[name] for part in done]) for name in self.card.outputs}
+        try:
+            parts = self._parts(inputs, self._count(inputs))
+        except ModelError as error:
+            raise ModelError(error.what, where=self._where, fix=error.fix) from error
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.card.outputs}
 
     def constant(self, name: str | None, shape: tuple[int, ...]) -> Floats:
         """A constant of the graph: the initializer of that name, else the last one of that shape, as float32.
@@ -339,10 +318,34 @@ class Network:
         most = max(counts.values(), default=1)
         if any(count not in (1, most) for count in counts.values()):
             told = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise ModelError(f"its inputs disagree on the number of samples: {told}", where=self._where)
+            raise ModelError(f"its inputs disagree on the number of samples: {told}")
         if most == 0:
-            raise ModelError("it is given no samples", where=self._where)
+            raise ModelError("it is given no samples")
         return most
+
+    def _parts(self, inputs: Mapping[str, Any], count: int) -> list[dict[str, Floats]]:
+        """Outputs of all samples, run by run."""
+        parts: list[Future[dict[str, Floats]]] = []
+        start, ahead = 0, None
+        with ThreadPoolExecutor(2) if self._filled and count > self.batch else _Now() as helpers:
+            while start < count:
+                stop = min(start + self.batch, count)
+                then = min(stop + self.batch, count)
+                try:
+                    feed = (ahead or helpers.submit(self._feed, inputs, start, stop)).result()
+                    more = self._filled and stop < count
+                    ahead = helpers.submit(self._feed, inputs, stop, then) if more else None
+                    values = self._run(list(self._outputs.values()), feed)
+                    parts.append(helpers.submit(self._read, values, stop - start))
+                except ModelError:
+                    raise
+                except Exception as error:
+                    # ONNX Runtime's errors share no base but this one.
+                    self._smaller(error, self.batch if self._filled else stop - start)
+                    ahead = None
+                else:
+                    start = stop
+            return [part.result() for part in parts]
 
     def _feed(self, inputs: Mapping[str, Any], start: int, stop: int) -> dict[str, Array]:
         """What the file is fed for the samples from `start` up to `stop`."""
@@ -364,11 +367,10 @@ class Network:
     def _smaller(self, error: Exception, rows: int) -> None:
         """After a run of so many samples failed: fewer at a time if that may help, else a refusal in words."""
         if not out_of_memory(error):
-            raise ModelError(f"it fails: {_line(error)}", where=self._where, fix=_CORRECT) from error
+            raise ModelError(f"it fails: {_line(error)}", fix=_CORRECT) from error
         if rows == 1:
             raise ModelError(
                 f"memory runs out on a single sample: {_line(error)}",
-                where=self._where,
                 fix="set fp16, choose a smaller boost or model, or end what else uses the card",
             ) from error
         self.batch = rows // 2
