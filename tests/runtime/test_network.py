@@ -556,3 +556,19 @@ def test_what_tensorrt_builds_is_kept_apart_for_every_file(tmp_path, monkeypatch
         run = Network(swapper_card(), swapper(path, gain=gain), Device("tensorrt"))
         assert run(target=images(), source=vectors())["image"].shape == (3, SIZE, SIZE, 3)
     assert len(set(folders)) == 2 and all(str(tmp_path / "engines") in folder for folder in folders)
+
+
+def test_a_range_that_is_not_the_cards_shows_when_it_is_loaded(tmp_path):
+    """A file that gives -1..1, on a card that says 0..1: the commonest mistake with a new card."""
+    model = network(
+        {"target": (SHAPE, "float32")},
+        {"output": (SHAPE, "float32")},
+        [node("Mul", ["target", "two"], ["t"]), node("Sub", ["t", "one"], ["output"])],
+        {"two": np.float32(2), "one": np.float32(1)},
+    )
+    path = save(model, tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match=r"output 'image' of a generated input reaches from -.* 0 is black"):
+        Network(swapper_card({"target": TARGET}), path)
+    half = {"image": IMAGE | {"mean": 0.5, "std": 0.5}}
+    run = Network(swapper_card({"target": TARGET}, half), path)
+    assert run(target=images())["image"] == pytest.approx(images(), abs=1e-6)

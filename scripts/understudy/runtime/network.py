@@ -384,16 +384,34 @@ class Network:
             shape = [length or side for length in tensor.shape]
             if tensor.kind == "scalar":
                 made[name] = 0.5
-                continue
-            if tensor.layout:
-                height, width = (shape[tensor.layout.index(axis)] for axis in "hw")
-                shape = [1, height, width] + [3] * (tensor.kind == "image")
-            if tensor.batched:
-                draw = random.normal if tensor.kind == "vector" else random.uniform
-                made[name] = np.stack([(i + 1) / _TRIED * draw(size=shape[1:]) for i in range(_TRIED)])
-            else:
+            elif not tensor.batched:
                 made[name] = random.uniform(size=shape)
+            else:
+                height, width = (shape[tensor.layout.index(axis)] if tensor.layout else 0 for axis in "hw")
+                rows = []
+                for level in np.linspace(1 / _TRIED, 1, _TRIED):
+                    if tensor.kind == "image":
+                        one = _picture(random, height, width)
+                    elif tensor.kind == "mask":
+                        one = _picture(random, height, width)[..., 0]
+                    elif tensor.kind == "vector":
+                        one = random.normal(0, shape[1] ** -0.5, shape[1])
+                    else:
+                        one = random.uniform(size=shape[1:])
+                    rows.append(level * one)
+                made[name] = np.stack(rows)
         return made
+
+
+def _picture(random: np.random.Generator, height: int, width: int) -> Array:
+    """Soft colours with a little grain, [height, width, 3] in 0..1: nearer to a face than noise is."""
+    coarse = random.uniform(0.1, 0.9, (4, 4, 3))
+    down, across = (
+        np.clip(1 - np.abs(np.linspace(0, 3, length)[:, None] - np.arange(4)), 0, 1)
+        for length in (height, width)
+    )
+    smooth = np.einsum("hi,wj,ijc->hwc", down, across, coarse, optimize=True)
+    return np.clip(smooth + random.normal(0, 0.02, smooth.shape), 0, 1)
 
 
 class _Now(Executor):
