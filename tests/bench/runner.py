@@ -122,6 +122,10 @@ class Stack:
         x = self.op("Conv", *names, pads=[kernel // 2] * 4, strides=[stride] * 2)
         return self.op("LeakyRelu", x, alpha=0.2) if bend else x
 
+    def add(self, x: str, y: str) -> str:
+        """The sum of two, at one's deviation."""
+        return self.op("Mul", self.op("Add", x, y), self.constant(np.float32(np.sqrt(0.5))))
+
     def linear(self, x: str, wide: int, out: int) -> str:
         weights = self._random.standard_normal((wide, out), np.float32) / np.float32(np.sqrt(wide))
         self.macs += weights.size
@@ -159,7 +163,7 @@ def inswapper() -> tuple[onnx.ModelProto, Stack]:
             move = s.op("Unsqueeze", s.linear("source", 512, 1024), ends)
             x = s.op("Add", s.op("Mul", s.op("Div", centred, spread), scale), move)
             x = s.op("Relu", x) if layer == 0 else x
-        x = s.op("Add", kept, x)
+        x = s.add(kept, x)
     x = s.conv(s.larger(x), 1024, 512, 64)
     x = s.conv(s.larger(x), 512, 256, 128)
     x = s.conv(x, 256, 128, 128)
@@ -189,16 +193,16 @@ def gfpgan() -> tuple[onnx.ModelProto, Stack]:
             bend=False,
         )
         x = s.conv(x, thin[side], thin[side], side)
-        x = s.op("Add", s.conv(x, thin[side], thin[half], half, stride=2), skip)
+        x = s.add(s.conv(x, thin[side], thin[half], half, stride=2), skip)
         features[half] = x
     x = s.conv(x, thin[4], thin[4], 4)
     steer = {}
     for side in sides[1:]:
         half = side // 2
-        x = s.op("Add", x, features[half])
+        x = s.add(x, features[half])
         skip = s.conv(s.larger(x), thin[half], thin[side], side, 1, bend=False)
         x = s.conv(x, thin[half], thin[half], half)
-        x = s.op("Add", s.conv(s.larger(x), thin[half], thin[side], side), skip)
+        x = s.add(s.conv(s.larger(x), thin[half], thin[side], side), skip)
         steer[side] = [
             s.conv(s.conv(x, thin[side], thin[side], side), thin[side], thin[side], side, bend=False)
             for _ in range(2)
@@ -212,9 +216,9 @@ def gfpgan() -> tuple[onnx.ModelProto, Stack]:
             for begin in (0, thin[side])
         )
         scale, move = steer[side]
-        steered = s.op("Add", s.op("Mul", steered, scale), move)
+        steered = s.add(s.op("Mul", steered, s.op("Sigmoid", scale)), move)
         y = s.conv(s.op("Concat", same, steered, axis=1), wide[side], wide[side], side)
-        picture = s.op("Add", s.larger(picture), s.conv(y, wide[side], 3, side, 1, bend=False))
+        picture = s.add(s.larger(picture), s.conv(y, wide[side], 3, side, 1, bend=False))
     return s.model(picture, 512), s
 
 
@@ -243,7 +247,7 @@ def recogniser() -> tuple[onnx.ModelProto, Stack]:
             stride = side // half
             skip = s.conv(x, wide, out, half, 1, stride, bend=False) if unit == 0 else x
             x = s.conv(s.conv(x, wide, out, side), out, out, half, stride=stride, bend=False)
-            x, wide, side = s.op("Add", x, skip), out, half
+            x, wide, side = s.add(x, skip), out, half
     x = s.linear(s.op("Flatten", x), 512 * 7 * 7, 512)
     s.nodes.append(node("Identity", [x], ["output"]))
     inputs = {"target": ([1, 3, 112, 112], "float32")}

@@ -8,6 +8,7 @@ import pytest
 
 from networks import network, node, save
 from understudy.errors import ModelError
+from understudy.runtime import graphs
 from understudy.runtime.cards import ModelCard, model_card
 from understudy.runtime.network import Device, Network
 from understudy.runtime.sessions import Bound, session
@@ -191,6 +192,8 @@ def test_what_is_given_must_fit(tmp_path):
         run(target=images())
     with pytest.raises(ModelError, match="disagree on the number of samples: target 3, source 2"):
         run(target=images(), source=vectors(2))
+    with pytest.raises(ModelError, match="it is given no samples"):
+        run(target=images(0), source=vectors(0))
     with pytest.raises(ModelError, match=r"is given \[3, 3, 8, 8\], its card says \[1, 3, 16, 16\]"):
         run(target=images(size=8), source=vectors())
 
@@ -406,6 +409,16 @@ def test_half_precision_inside(tmp_path):
         assert run.batch == 8
 
 
+def test_half_precision_of_a_file_that_has_it_already(tmp_path):
+    path = conv(tmp_path / "a.onnx")
+    save(graphs.halved(onnx.load(path)), path)
+    kinds = {one.data_type for one in onnx.load(path).graph.initializer}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    target, card = images(3), swapper_card({"target": TARGET})
+    asked = Network(card, path, Device(fp16=True))(target=target)["image"]
+    assert np.array_equal(asked, Network(card, path)(target=target)["image"])
+
+
 def test_half_precision_that_is_too_coarse(tmp_path):
     # Half precision has steps of 1 at 2000: what is left of 2000.4 - 2000 is 0.
     path = conv(tmp_path / "a.onnx", more=2000.4)
@@ -543,3 +556,19 @@ def test_what_tensorrt_builds_is_kept_apart_for_every_file(tmp_path, monkeypatch
         run = Network(swapper_card(), swapper(path, gain=gain), Device("tensorrt"))
         assert run(target=images(), source=vectors())["image"].shape == (3, SIZE, SIZE, 3)
     assert len(set(folders)) == 2 and all(str(tmp_path / "engines") in folder for folder in folders)
+
+
+def test_a_range_that_is_not_the_cards_shows_when_it_is_loaded(tmp_path):
+    """A file that gives -1..1, on a card that says 0..1: the commonest mistake with a new card."""
+    model = network(
+        {"target": (SHAPE, "float32")},
+        {"output": (SHAPE, "float32")},
+        [node("Mul", ["target", "two"], ["t"]), node("Sub", ["t", "one"], ["output"])],
+        {"two": np.float32(2), "one": np.float32(1)},
+    )
+    path = save(model, tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match=r"output 'image' of a generated input reaches from -.* 0 is black"):
+        Network(swapper_card({"target": TARGET}), path)
+    half = {"image": IMAGE | {"mean": 0.5, "std": 0.5}}
+    run = Network(swapper_card({"target": TARGET}, half), path)
+    assert run(target=images())["image"] == pytest.approx(images(), abs=1e-6)

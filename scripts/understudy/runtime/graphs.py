@@ -78,7 +78,11 @@ def constant(model: ModelProto, name: str | None, shape: tuple[int, ...], where:
 
 
 def halved(model: ModelProto) -> ModelProto:
-    """The model with half precision inside; what goes in and out keeps its type."""
+    """The model with half precision inside; what goes in and out keeps its type. One whose weights are halved already
+    is left as it is.
+    """
+    if any(one.data_type == one.FLOAT16 for one in model.graph.initializer):
+        return model
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     return convert_float_to_float16(model, keep_io_types=True)
