@@ -281,8 +281,8 @@ def test_occluders_and_regions_hold_the_matte_back(made: TestShow) -> None:
 
     whole, occluded, parsed = matte("inswapper_128"), matte("occluded"), matte("parsed")
     # The nodes of the outline's distance lie elsewhere in a larger crop.
-    assert (occluded - whole).max() < 0.02
-    assert (parsed - whole).max() < 0.02
+    assert (occluded - whole).max() < 0.06
+    assert (parsed - whole).max() < 0.06
     # Skin has too little blue for the generated occluder, and its red is the classes from neck to hat.
     assert occluded.sum() < 0.5 * whole.sum()
     assert 0.02 * whole.sum() < parsed.sum() < 0.98 * whole.sum()
