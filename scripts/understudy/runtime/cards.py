@@ -129,6 +129,13 @@ class Weights:
     card: ModelCard
     path: Path | None
 
+    @property
+    def file(self) -> Path:
+        """The file, for whoever cannot do without; a `ModelError` if there is none."""
+        if self.path is None:
+            raise ModelError("it has no file", where=f"model {self.card.name}", fix="run: snakemake models")
+        return self.path
+
 
 def has_file(card: Mapping[str, Any]) -> bool:
     """Whether a card, as plain data, is of a file; a vendor's command keeps its network to itself."""

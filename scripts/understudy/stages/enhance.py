@@ -36,9 +36,8 @@ class Restorers:
 
     def __init__(self, settings: Mapping[str, Any], weights: Mapping[str, Weights], device: Device) -> None:
         given = weights[settings["model"]]
-        assert given.path is not None
         self._settings = settings
-        self._restorer = load_restorer(given.card, given.path, device)
+        self._restorer = load_restorer(given.card, given.file, device)
 
     def make(
         self,
