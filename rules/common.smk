@@ -11,14 +11,14 @@ from pathlib import Path
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-from understudy.runtime.doctor import check_runtime
 from understudy.runtime.cards import has_file
-from understudy.stages.fetch import drop_stale
-from understudy.stages.ingest_first import ingest_first
+from understudy.runtime.doctor import check_runtime
 from understudy.runtime.lock import hold
+from understudy.runtime.models import drop_stale
 from understudy.runtime.status import write_plan
 from understudy.show.load import load_show
 from understudy.show.plan import Plan, Stamp
+from understudy.stages.ingest_first import ingest_first
 
 BASE = Path.cwd()
 SHOW = load_show(config, BASE, today=date.today())
