@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from understudy.runtime.fetch import fetch
 from understudy.runtime.models import sha256_of
 from understudy.runtime.records import write_text
 
@@ -18,8 +19,5 @@ def fetch_model(
 
     A store may be shared by shows; the stamp is the show's own, and what its jobs depend on.
     """
-    # The Snakefile imports this module too, and nothing of the network with it.
-    from understudy.runtime.fetch import fetch
-
     path = fetch(model, card, Path(store), Path(wheel) if wheel else None, mirror=mirror, lock=Path(lock))
     write_text(stamp, json.dumps({"file": path.name, "sha256": sha256_of(path)}))
