@@ -7,12 +7,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from understudy.errors import FaceError
 from understudy.faces.boxes import Detector, Image
 from understudy.faces.detect import Face, find_faces
+from understudy.faces.detectors import CardDetector
+from understudy.faces.insight import Analysis
+from understudy.faces.landmarkers import landmarker, with_five
 from understudy.faces.networks import BlazeFace, FaceMesh
+from understudy.faces.recognise import Recogniser, with_embeddings
 from understudy.runtime.job import Job
 from understudy.show.models import DETECTOR, LANDMARKER
-from understudy.stages.networks import network_of
+from understudy.stages.networks import device_of, network_of
 
 
 def mesh_of(job: Job) -> FaceMesh:
@@ -27,30 +32,14 @@ class Finder:
     ----------
     look:
         Settings of the stage ``detect``.
-
-    Attributes
-    ----------
-    look:
-        The same.
-    mesh:
-        The network of 468 points.
     """
 
     def __init__(self, job: Job, look: Mapping[str, Any]) -> None:
-        self.mesh = mesh_of(job)
-        self.look = look
-        self._analysis: Any = None
-        self._detector: Detector = self._detector_of(job)
-        self._landmarker: Any = None
-        if look["landmarker"]:
-            from understudy.faces.landmarkers import landmarker
-
-            self._landmarker = landmarker(network_of(job, look["landmarker"]))
-        self._recogniser: Any = None
-        if look["recogniser"]:
-            from understudy.faces.recognise import Recogniser
-
-            self._recogniser = Recogniser(network_of(job, look["recogniser"]))
+        self._look = look
+        self._mesh = mesh_of(job)
+        self._detector = _detector(job, look)
+        self._landmarker = landmarker(network_of(job, look["landmarker"])) if look["landmarker"] else None
+        self._recogniser = Recogniser(network_of(job, look["recogniser"])) if look["recogniser"] else None
 
     def faces(self, image: Image, now: Mapping[str, Any]) -> list[Face]:
         """Every face of a picture, uint8 or float32 display RGB, with the five points and the vector of the look.
@@ -60,39 +49,43 @@ class Finder:
         now:
             The look's settings as they hold on this frame.
         """
-        look = self.look
+        look = self._look
         own = look["five"] == "detector"
-        found = find_faces(image, self._detector, self.mesh, now, "detector" if own else "mesh")
-        if look["five"] == "landmarker":
-            from understudy.faces.landmarkers import with_five
-
+        found = find_faces(image, self._detector, self._mesh, now, "detector" if own else "mesh")
+        if look["five"] == "landmarker" and self._landmarker is not None:
             found = with_five(image, found, self._landmarker, look["landmark_score"])
         if self._recogniser is not None:
-            from understudy.faces.recognise import with_embeddings
-
             return with_embeddings(image, found, self._recogniser)
-        return found if self._analysis is None else self._analysis.with_embeddings(image, found)
+        return self._detector.with_embeddings(image, found) if isinstance(self._detector, Analysis) else found
 
-    def _detector_of(self, job: Job) -> Detector:
-        look = self.look
-        if look["faces"] == "cards":
-            from understudy.faces.detectors import CardDetector
+    def only_face(self, image: Image, path: Path, where: str) -> Face:
+        """The one face of a picture.
 
-            networks = [network_of(job, name) for name in look["detectors"]]
-            return CardDetector(networks, look["sizes"], look["margin"], look["angles"])
-        if look["faces"] == "insightface":
-            self._analysis = _analysis(job, look)
-            return self._analysis
-        return BlazeFace(job.weights[DETECTOR].file)
+        Raises
+        ------
+        FaceError
+            There is none, or more than one. ``where`` and ``path`` say in which picture.
+        """
+        faces = self.faces(image, self._look)
+        if len(faces) != 1:
+            seen = f"{len(faces)} faces" if faces else "no face"
+            raise FaceError(
+                f"{seen} found, where exactly one is needed",
+                where=f"{where}, picture {path}",
+                fix="crop the picture to the one face, or take another one",
+            )
+        return faces[0]
 
 
-def _analysis(job: Job, look: Mapping[str, Any]) -> Any:
-    """Insightface's own analysis, shown the members of its pack as a folder of their own."""
-    from understudy.faces.insight import Analysis
-    from understudy.runtime.network import Device
-
-    with TemporaryDirectory() as folder:
-        for name in look["members"]:
-            path = job.weights[name].file
-            (Path(folder) / path.name).symlink_to(path.absolute())
-        return Analysis(Path(folder), look["sizes"], Device(**job.device))
+def _detector(job: Job, look: Mapping[str, Any]) -> Detector:
+    if look["faces"] == "cards":
+        networks = [network_of(job, name) for name in look["detectors"]]
+        return CardDetector(networks, look["sizes"], look["margin"], look["angles"])
+    if look["faces"] == "insightface":
+        # It wants the members of its pack in a folder of their own.
+        with TemporaryDirectory() as folder:
+            for name in look["members"]:
+                path = job.weights[name].file
+                (Path(folder) / path.name).symlink_to(path.absolute())
+            return Analysis(Path(folder), look["sizes"], device_of(job))
+    return BlazeFace(job.weights[DETECTOR].file)

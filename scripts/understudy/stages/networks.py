@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from understudy.runtime.job import Job
+from understudy.runtime.network import Network
 from understudy.runtime.sessions import Device
-
-if TYPE_CHECKING:
-    from understudy.runtime.network import Network
 
 
 def device_of(job: Job, *, half: bool = False) -> Device:
@@ -18,8 +14,5 @@ def device_of(job: Job, *, half: bool = False) -> Device:
 
 def network_of(job: Job, name: str) -> Network:
     """A model of the job, loaded and checked against its card."""
-    # A job without networks does not load what runs them.
-    from understudy.runtime.network import Network
-
     weights = job.weights[name]
     return Network(weights.card, weights.file, device_of(job))

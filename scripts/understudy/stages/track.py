@@ -20,7 +20,6 @@ from understudy.show.cast import CastEntry
 from understudy.show.overrides import overrides_of
 from understudy.stages.finding import Finder, mesh_of
 from understudy.stages.plates import frames_of, plate_of
-from understudy.stages.talent import only_face
 
 
 def track(job: Job) -> Facts:
@@ -54,7 +53,7 @@ def references_of(job: Job, where: str) -> References:
     finder = Finder(job, settings["look"])
     vectors = {}
     for name, path in zip(written, job.inputs["pictures"], strict=True):
-        vector = only_face(finder, read_picture(path), path, where).embedding
+        vector = finder.only_face(read_picture(path), path, where).embedding
         assert vector is not None  # a look without a recogniser is refused before any work
         vectors[name] = vector
     return References(vectors, settings["like"], settings["margin"])

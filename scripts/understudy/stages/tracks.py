@@ -1,0 +1,33 @@
+"""How stages come by the tracks of a shot."""
+
+from __future__ import annotations
+
+from understudy.faces.files import read_tracks
+from understudy.faces.tracks import Track
+from understudy.runtime.job import Job
+
+Tracks = dict[str, Track]
+"""Tracks by their ids, in the order in which `track` left them."""
+Roles = dict[str, str]
+"""Id of a track to the talent that it becomes, for the tracks that are cast."""
+
+
+def tracks_of(job: Job) -> tuple[Tracks, Roles]:
+    """All tracks of the shot, their files checked, and who of them is cast as whom.
+
+    Raises
+    ------
+    DeliverableError
+        When a file is missing or damaged.
+    """
+    record = job.record("tracks")
+    for name in record.files:
+        record.path(name)
+    tracks, roles = read_tracks(record.folder)
+    return {track.id: track for track in tracks}, roles
+
+
+def cast_of(job: Job) -> tuple[Tracks, Roles]:
+    """The same without the tracks that nobody is cast for."""
+    tracks, roles = tracks_of(job)
+    return {name: track for name, track in tracks.items() if name in roles}, roles
