@@ -52,7 +52,7 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
     Face [H, W, 3] and matte [H, W] of the crop's size. Outside the page the face is the crop's bits and the matte 0;
     a page that equals `take` of the crop gives the crop's bits everywhere.
     """
-    if page.shape == crop.shape and np.array_equal(transform, np.eye(2, 3)):
+    if _whole(page, transform, crop.shape):
         return page.copy(), matte.copy()
     height, width = page.shape[:2]
     face, laid = crop.copy(), np.zeros(crop.shape[:2], np.float32)
@@ -91,6 +91,8 @@ def redrawn(change: Image) -> Image:
 
 def back(matte: Image, transform: Matrix, shape: tuple[int, int]) -> Image:
     """A page's matte [h, w] at a crop's pixels, float32 of ``shape`` (H, W); 0 outside the page."""
+    if _whole(matte, transform, shape):
+        return matte
     laid = np.zeros(shape, np.float32)
     box, inside = covered(transform, matte.shape[:2], shape)
     if inside.size:
@@ -114,6 +116,11 @@ def covered(
         at = row[0] * x + row[1] * y + row[2]
         inside &= (at >= 0) & (at <= length)
     return (slice(y0, y1), slice(x0, x1)), inside
+
+
+def _whole(page: Image, transform: Matrix, shape: tuple[int, ...]) -> bool:
+    """Whether a page is its crop, pixel for pixel."""
+    return page.shape == shape and np.array_equal(transform, np.eye(2, 3))
 
 
 def _back(image: Image, transform: Matrix, box: Box, interpolation: int) -> Image:

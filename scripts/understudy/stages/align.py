@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from understudy.faces.align import similarity
-from understudy.faces.files import read_tracks
 from understudy.faces.geometry import inverse
 from understudy.faces.tracks import Track
 from understudy.media import crops
@@ -18,6 +17,7 @@ from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.stages.crops import Cut, cut_out, write_cuts
 from understudy.stages.plates import frames_of
+from understudy.stages.tracks import cast_of
 
 STEP = 16
 UNIT = 256
@@ -86,10 +86,7 @@ def cuts_of(
 
 def align(job: Job) -> Facts:
     """Cut every cast face of the chunk out of its frame: exact copies of the plate's pixels, in the plate's type."""
-    source = job.record("tracks")
-    source.path("tracks.npz")
-    tracks, roles = read_tracks(source.folder)
-    cast = [track for track in tracks if track.id in roles]
+    cast = list(cast_of(job)[0].values())
     present = [f for f in job.frames if any(t.frames[0] <= f <= t.frames[-1] for t in cast)]
     plate, frames = frames_of(job, present)
     cuts = cuts_of(cast, job.frames, job.settings, (plate.width, plate.height))

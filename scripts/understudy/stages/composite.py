@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from understudy.comp.match import finish
 from understudy.comp.paste import paste, same
-from understudy.faces.files import read_tracks
-from understudy.faces.tracks import Track
 from understudy.media import crops, patches
 from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
 from understudy.media.patches import Patch
@@ -23,8 +20,9 @@ from understudy.runtime.records import Facts, text_digest
 from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
-from understudy.stages.faces import new_faces
+from understudy.stages.faces import Face, new_faces
 from understudy.stages.plates import plate_of
+from understudy.stages.tracks import Tracks, cast_of
 
 
 def seed_of(shot: str, track: str, frame: int) -> int:
@@ -35,9 +33,9 @@ def seed_of(shot: str, track: str, frame: int) -> int:
 def finish_frame(
     images: Sequence[np.ndarray],
     cuts: Sequence[Cut],
-    faces: Sequence[Callable[[np.ndarray, float], np.ndarray]],
+    faces: Sequence[Face],
     mattes: Sequence[np.ndarray],
-    tracks: dict[str, Track],
+    cast: Tracks,
     fits: dict[str, dict[str, Any]],
     settings: dict[str, Any],
     plate: Plate,
@@ -49,9 +47,6 @@ def finish_frame(
     ----------
     images:
         The plate's crops [h, w, 3] in its type, page by page with ``cuts``.
-    faces:
-        Likewise, each gives the new face float32 [h, w, 3] for the display crop and the share of what restoring
-        changed.
     mattes:
         float32 [h, w], likewise.
 
@@ -66,11 +61,9 @@ def finish_frame(
         patches.lay(region, cut.box[:2], [patch for _, patch in made])
         now = settings_at(settings, cut.frame)
         crop = to_display(region, plate)
-        points = tracks[cut.track].points[cut.index] - cut.corner
-        new = face(crop, now["restored"])
-        result, weight = finish(
-            crop, new, matte, points, fits[cut.track], now, seed_of(shot, cut.track, cut.frame)
-        )
+        new, points = face.over(crop, now["restored"]), cut.points(cast[cut.track])
+        seed = seed_of(shot, cut.track, cut.frame)
+        result, weight = finish(crop, new, matte, points, fits[cut.track], now, seed)
         rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))
         if not len(rows):
             continue
@@ -95,16 +88,16 @@ def finish_frame(
 def composite(job: Job) -> Facts:
     """Finish every cast face of the chunk, page by page as far as there is something to change."""
     plate = plate_of(job)
-    sources = {name: job.record(name) for name in ("crops", "faces", "mattes")}
-    enhanced = job.records("restored")
-    cuts = [cut for cut in read_cuts(sources["crops"]) if not holds(job.settings["exclude"], cut.frame)]
-    tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
+    source = job.record("crops")
+    restored = job.records("restored")
+    cuts = [cut for cut in read_cuts(source) if not holds(job.settings["exclude"], cut.frame)]
+    cast, _ = cast_of(job)
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
     changed: list[Cut] = []
     with (
-        opened(sources["crops"], "crops.tif", cuts) as images,
-        new_faces(sources["faces"], enhanced[0] if enhanced else None, cuts) as faces,
-        opened(sources["mattes"], "matte.tif", cuts) as mattes,
+        opened(source, "crops.tif", cuts) as images,
+        new_faces(job.record("faces"), restored[0] if restored else None, cuts) as faces,
+        opened(job.record("mattes"), "matte.tif", cuts) as mattes,
         crops.Writer(job.folder / "patches.tif") as pixels,
         crops.Writer(job.folder / "weights.tif") as weights,
     ):
@@ -113,9 +106,9 @@ def composite(job: Job) -> Facts:
             for cut, patch in finish_frame(
                 [images[cut.page] for cut in own],
                 own,
-                [partial(faces.face, cut) for cut in own],
+                [faces.of(cut) for cut in own],
                 [unit(mattes[cut.page]) for cut in own],
-                tracks,
+                cast,
                 fits,
                 job.settings,
                 plate,

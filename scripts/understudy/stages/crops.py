@@ -10,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.runtime.records import Record
 
 Pages = Sequence[np.ndarray] | crops.Reader
+
+AT_ONCE = 1 << 23
+"""Most pixels of crops that are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class Cut:
         """x0, y0, 0: what frame points lose to become crop points."""
         return np.array([self.box[0], self.box[1], 0.0], np.float32)
 
+    def points(self, track: Track) -> np.ndarray:
+        """The mesh of the cut's track [468, 3] on this frame, in pixels of the crop."""
+        return track.points[self.index] - self.corner
+
+    def five(self, track: Track) -> np.ndarray:
+        """The five points [5, 2] likewise."""
+        return track.five[self.index] - self.corner[:2]
+
     @property
     def region(self) -> tuple[slice, slice]:
         """Rows and columns of the frame."""
@@ -49,6 +61,22 @@ class Cut:
 def cut_out(image: np.ndarray, cut: Cut) -> np.ndarray:
     """The crop [h, w, 3] of a frame, without its alpha."""
     return np.ascontiguousarray(image[cut.region][..., :3])
+
+
+def blocks(cuts: Sequence[Cut], most: int) -> Iterator[list[Cut]]:
+    """Cuts in their order, so many at a time as go through a network together and fit into memory."""
+    block: list[Cut] = []
+    pixels = 0
+    for cut in cuts:
+        x0, y0, x1, y1 = cut.box
+        size = (x1 - x0) * (y1 - y0)
+        if block and (len(block) >= most or pixels + size > AT_ONCE):
+            yield block
+            block, pixels = [], 0
+        block.append(cut)
+        pixels += size
+    if block:
+        yield block
 
 
 def write_cuts(folder: Path, cuts: Iterable[Cut]) -> None:

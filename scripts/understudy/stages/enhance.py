@@ -9,24 +9,20 @@ import numpy as np
 
 from understudy.engines.base import NewFace
 from understudy.faces.align import similarity
-from understudy.faces.files import read_tracks
-from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.media.colour import to_display
 from understudy.restore.load import load_restorer
-from understudy.runtime.cards import Weights
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
-from understudy.runtime.sessions import Device
-from understudy.stages.crops import Cut, opened, read_cuts, to_page
+from understudy.stages.crops import Cut, blocks, opened, read_cuts, to_page
 from understudy.stages.faces import Restored, before_restoring, new_faces, write_transforms
 from understudy.stages.networks import device_of
 from understudy.stages.plates import plate_of
-from understudy.stages.swap import blocks
+from understudy.stages.tracks import Tracks, cast_of
 
 
-class Restorers:
-    """One restorer, and where its crops lie.
+class Enhancer:
+    """The restorer of a look, and where its crops lie.
 
     Parameters
     ----------
@@ -34,18 +30,15 @@ class Restorers:
         Of the stage ``enhance``.
     """
 
-    def __init__(self, settings: Mapping[str, Any], weights: Mapping[str, Weights], device: Device) -> None:
-        given = weights[settings["model"]]
-        self._settings = settings
+    def __init__(self, job: Job, settings: Mapping[str, Any], cast: Tracks) -> None:
+        given = job.weights[settings["model"]]
+        device = device_of(job, half=settings["precision"] == "half")
+        self._settings, self._tracks = settings, cast
         self._restorer = load_restorer(given.card, given.file, device)
         self._template, self._side = given.card.aligned
 
     def make(
-        self,
-        cuts: Sequence[Cut],
-        images: Sequence[np.ndarray],
-        faces: Sequence[NewFace],
-        tracks: Mapping[str, Track],
+        self, cuts: Sequence[Cut], images: Sequence[np.ndarray], faces: Sequence[NewFace]
     ) -> list[Restored]:
         """A restored face for every new one.
 
@@ -54,7 +47,7 @@ class Restorers:
         images:
             Crops of ``cuts``, float32 display [h, w, 3].
         """
-        fives = [tracks[cut.track].five[cut.index] - cut.corner[:2] for cut in cuts]
+        fives = [cut.five(self._tracks[cut.track]) for cut in cuts]
         places = [similarity(five, self._template, self._side) for five in fives]
         seen = [
             before_restoring(crop, new, place, self._side)
@@ -71,18 +64,17 @@ def enhance(job: Job) -> Facts:
     cuts = read_cuts(source)
     if not cuts:
         return {"faces": 0}
-    tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
-    device = device_of(job, half=job.settings["precision"] == "half")
-    restorers = Restorers(job.settings, job.weights, device)
+    cast, _ = cast_of(job)
+    enhancer = Enhancer(job, job.settings, cast)
     places = []
     with (
         opened(source, "crops.tif", cuts) as images,
         new_faces(job.record("faces"), None, cuts) as faces,
         crops.Writer(job.folder / "restored.tif") as pages,
     ):
-        for block in blocks(cuts, device.batch):
+        for block in blocks(cuts, device_of(job).batch):
             plain = [to_display(images[cut.page], plate) for cut in block]
-            for restored in restorers.make(block, plain, [faces.new(cut) for cut in block], tracks):
+            for restored in enhancer.make(block, plain, [faces.new(cut) for cut in block]):
                 pages.add(to_page(restored.image))
                 places.append(restored.transform)
                 job.tick(1)

@@ -31,27 +31,25 @@ class Restored:
 
 def before_restoring(crop: np.ndarray, new: NewFace, transform: Matrix, side: int) -> np.ndarray:
     """What a restorer sees [side, side, 3]: the plate's crop with the new face in it, aligned for the restorer."""
-    face, matte = lay(crop, new.image, new.transform, new.matte)
-    return take(crop + weighted(face - crop, matte), transform, side)
+    laid, matte = lay(crop, new.image, new.transform, new.matte)
+    return take(crop + weighted(laid - crop, matte), transform, side)
 
 
-def face_of(crop: np.ndarray, new: NewFace, restored: Restored | None, share: float) -> np.ndarray:
-    """The new face at the crop's own pixels [h, w, 3]: the engine's, and what restoring changed of it, by its share."""
-    face, matte = lay(crop, new.image, new.transform, new.matte)
-    if restored is None or not share:
-        return face
-    before = take(crop + weighted(face - crop, matte), restored.transform, restored.image.shape[0])
-    return add(face, (restored.image - before) * np.float32(share), restored.transform)
+@dataclass(frozen=True)
+class Face:
+    """A new face: the engine's page, and the restored one where the look has any."""
 
+    new: NewFace
+    restored: Restored | None = None
 
-def engine_matte(matte: np.ndarray, transform: Matrix, shape: tuple[int, int]) -> np.ndarray:
-    """An engine's matte at the crop's pixels."""
-    return matte if matte.shape == shape and is_whole(transform) else back(matte, transform, shape)
-
-
-def is_whole(transform: Matrix) -> bool:
-    """Whether a page is its crop, pixel for pixel."""
-    return np.array_equal(transform, np.eye(2, 3))
+    def over(self, crop: np.ndarray, share: float) -> np.ndarray:
+        """The face at the crop's own pixels [h, w, 3]: the engine's, and what restoring changed of it, by its share."""
+        laid, matte = lay(crop, self.new.image, self.new.transform, self.new.matte)
+        if self.restored is None or not share:
+            return laid
+        page, place = self.restored.image, self.restored.transform
+        before = take(crop + weighted(laid - crop, matte), place, page.shape[0])
+        return add(laid, (page - before) * np.float32(share), place)
 
 
 def write_transforms(folder: Path, transforms: Sequence[Matrix]) -> None:
@@ -83,17 +81,15 @@ class Faces:
     def matte(self, cut: Cut) -> np.ndarray:
         """The engine's matte of a cut at its crop's pixels [h, w]."""
         x0, y0, x1, y1 = cut.box
-        return engine_matte(unit(self._mattes[cut.page]), self._places[cut.page], (y1 - y0, x1 - x0))
+        return back(unit(self._mattes[cut.page]), self._places[cut.page], (y1 - y0, x1 - x0))
 
-    def restored(self, cut: Cut) -> Restored | None:
-        """The restored page of a cut, if there is any."""
+    def of(self, cut: Cut) -> Face:
+        """The new face of a cut."""
         if not self._restored_places:
-            return None
-        return Restored(unit(self._restored[cut.page]), self._restored_places[cut.page])
-
-    def face(self, cut: Cut, crop: np.ndarray, share: float) -> np.ndarray:
-        """The new face of a cut at its crop's pixels; see `face_of`."""
-        return face_of(crop, self.new(cut), self.restored(cut), share)
+            return Face(self.new(cut))
+        return Face(
+            self.new(cut), Restored(unit(self._restored[cut.page]), self._restored_places[cut.page])
+        )
 
 
 @contextmanager

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
+from understudy.comp.lay import back
 from understudy.comp.match import Sample
 from understudy.comp.paste import same
-from understudy.engines.base import NewFace
-from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.media import stills
 from understudy.media.colour import to_display
 from understudy.media.patches import lay
 from understudy.media.proxy import proxy
-from understudy.media.roto import Roto
 from understudy.qc.sheet import choose_heroes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
@@ -24,21 +21,15 @@ from understudy.show.settings import settings_at
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
 from understudy.stages.crops import Cut, cut_out
-from understudy.stages.enhance import Restorers
-from understudy.stages.faces import Restored, engine_matte, face_of
+from understudy.stages.enhance import Enhancer
+from understudy.stages.faces import Face
 from understudy.stages.match import fits_of
-from understudy.stages.matte import Seers, layers_of
-from understudy.stages.networks import device_of
+from understudy.stages.matte import Seers, layers_of, roto_of
 from understudy.stages.plates import frames_of
 from understudy.stages.swap import Performers
+from understudy.stages.tracks import cast_of
 
 HEROES = 6
-
-Face = Callable[[np.ndarray, float], np.ndarray]
-
-
-def _face(new: NewFace, restored: Restored | None, crop: np.ndarray, share: float) -> np.ndarray:
-    return face_of(crop, new, restored, share)
 
 
 def hero(job: Job) -> Facts:
@@ -46,54 +37,47 @@ def hero(job: Job) -> Facts:
 
     The fit is made on the chosen frames only, so colour may differ a little from the finished shot's.
     """
-    tracks, roles = read_tracks(job.record("tracks").folder)
-    cast = [track for track in tracks if track.id in roles]
-    if not cast:
+    cast, roles = cast_of(job)
+    tracks = list(cast.values())
+    if not tracks:
         return {"shot": job.shot, "frames": [], "why": []}
     stages = job.settings["stages"]
     heroes = choose_heroes(
-        np.concatenate([track.frames for track in cast]),
-        np.concatenate([[iod(points) for points in track.points] for track in cast]),
-        np.concatenate([track.pose[:, 0] for track in cast]),
-        np.concatenate([track.score for track in cast]),
-        np.concatenate([track.light[:, 0] for track in cast]),
+        np.concatenate([track.frames for track in tracks]),
+        np.concatenate([[iod(points) for points in track.points] for track in tracks]),
+        np.concatenate([track.pose[:, 0] for track in tracks]),
+        np.concatenate([track.score for track in tracks]),
+        np.concatenate([track.light[:, 0] for track in tracks]),
         HEROES,
     )
     numbers = [chosen.frame for chosen in heroes]
     plate, frames = frames_of(job, numbers)
     images = {number: frames.read(number) for number in numbers}
-    device = device_of(job, half=stages["swap"]["precision"] == "half")
-    performers = Performers(stages["swap"], cast, roles, job.records("talents"), job.weights, device)
-    restorers = Restorers(stages["enhance"], job.weights, device) if stages["enhance"]["model"] else None
-    seers = Seers(job, stages["matte"])
-    by_id = {track.id: track for track in cast}
-    roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in stages["matte"]["roto"]]
+    performers = Performers(job, stages["swap"], cast, roles)
+    enhancer = Enhancer(job, stages["enhance"], cast) if stages["enhance"]["model"] else None
+    seers, roto = Seers(job, stages["matte"]), roto_of(stages["matte"], plate)
     made: dict[int, tuple[list[Cut], list[Face], list[np.ndarray]]] = {}
-    samples: dict[str, list[Sample]] = {track.id: [] for track in cast}
+    samples: dict[str, list[Sample]] = {name: [] for name in cast}
     for number in numbers:
-        cuts = cuts_of(cast, [number], stages["align"], (plate.width, plate.height))
+        cuts = cuts_of(tracks, [number], stages["align"], (plate.width, plate.height))
         crops = [to_display(cut_out(images[number], cut), plate) for cut in cuts]
         news = performers.make(cuts, crops)
-        restored = restorers.make(cuts, crops, news, by_id) if restorers else [None] * len(cuts)
-        faces: list[Face] = []
+        restored = enhancer.make(cuts, crops, news) if enhancer else [None] * len(cuts)
+        faces = [Face(new, better) for new, better in zip(news, restored, strict=True)]
+        share = settings_at(stages["match"], number)["restored"]
         mattes = []
-        for cut, crop, new, better in zip(cuts, crops, news, restored, strict=True):
-            track, engine = by_id[cut.track], engine_matte(new.matte, new.transform, crop.shape[:2])
+        for cut, crop, face in zip(cuts, crops, faces, strict=True):
+            track, engine = cast[cut.track], back(face.new.matte, face.new.transform, crop.shape[:2])
             layered = layers_of(cut, track, partial(same, crop), engine, seers, roto, stages["matte"])
-            face: Face = partial(_face, new, better)
-            share = settings_at(stages["match"], number)["restored"]
-            samples[cut.track].append(
-                Sample(crop, face(crop, share), layered["matte"], track.points[cut.index] - cut.corner)
-            )
-            faces.append(face)
             mattes.append(layered["matte"])
+            samples[cut.track].append(Sample(crop, face.over(crop, share), mattes[-1], cut.points(track)))
         made[number] = cuts, faces, mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])
     for number, (cuts, faces, mattes) in made.items():
         plain = images[number]
         crops = [cut_out(plain, cut) for cut in cuts]
-        changed = finish_frame(crops, cuts, faces, mattes, by_id, fits, stages["composite"], plate, job.shot)
+        changed = finish_frame(crops, cuts, faces, mattes, cast, fits, stages["composite"], plate, job.shot)
         finished = plain.copy()
         lay(finished, (0, 0), [patch for _, patch in changed])
         for kind, image in (("plate", plain), ("result", finished)):

@@ -10,15 +10,15 @@ import numpy as np
 
 from understudy.comp.colour import to_cdl, to_cube
 from understudy.comp.match import Sample, fit
-from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, opened, read_cuts
+from understudy.stages.crops import opened, read_cuts
 from understudy.stages.faces import new_faces
 from understudy.stages.plates import plate_of
+from understudy.stages.tracks import cast_of
 
 SAMPLES = 12
 
@@ -42,24 +42,24 @@ def fits_of(samples: dict[str, list[Sample]], settings: dict[str, Any]) -> dict[
 def match(job: Job) -> Facts:
     """Fit each cast track on a few frames spread over the shot; write the fit, and its colour as CDL and cube."""
     plate = plate_of(job)
-    tracks, roles = read_tracks(job.record("tracks").folder)
-    cast = {track.id: track for track in tracks if track.id in roles}
+    cast, _ = cast_of(job)
     wanted = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
     samples: dict[str, list[Sample]] = {name: [] for name in cast}
     made_by = job.records("faces")
     restored: Sequence[Record | None] = job.records("restored") or [None] * len(made_by)
     chunks = zip(job.records("crops"), made_by, restored, job.records("mattes"), strict=True)
     for source, faces, enhanced, mattes in chunks:
-        cuts: list[Cut] = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
+        cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
         with (
             opened(source, "crops.tif", cuts) as crops,
             new_faces(faces, enhanced, cuts) as made,
             opened(mattes, "matte.tif", cuts) as layers,
         ):
             for cut in cuts:
-                crop, points = to_display(crops[cut.page], plate), cast[cut.track].points[cut.index] - cut.corner
-                face = made.face(cut, crop, settings_at(job.settings, cut.frame)["restored"])
-                samples[cut.track].append(Sample(crop, face, unit(layers[cut.page]), points))
+                crop = to_display(crops[cut.page], plate)
+                face = made.of(cut).over(crop, settings_at(job.settings, cut.frame)["restored"])
+                matte, points = unit(layers[cut.page]), cut.points(cast[cut.track])
+                samples[cut.track].append(Sample(crop, face, matte, points))
     fits = fits_of(samples, job.settings)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
     for name, found in fits.items():

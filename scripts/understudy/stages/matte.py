@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from understudy.comp.lay import back, take
 from understudy.comp.matte import layers
 from understudy.comp.parsing import harden, lesser, regions
 from understudy.faces.align import similarity
-from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.faces.tracks import Track
 from understudy.media import crops
@@ -20,22 +20,39 @@ from understudy.media.colour import to_display
 from understudy.media.plate import Plate
 from understudy.media.roto import Roto
 from understudy.runtime.job import Job
+from understudy.runtime.network import Network
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, Pages, opened, read_cuts, to_page
 from understudy.stages.faces import new_faces
 from understudy.stages.networks import network_of
 from understudy.stages.plates import plate_of
-
-if TYPE_CHECKING:
-    from understudy.runtime.network import Network
+from understudy.stages.tracks import cast_of
 
 WIDE = "arcface_128"
 """How a crop lies for a network whose card does not say."""
 
 
+class Seer:
+    """A network that sees what may be covered: an occluder, or a parser of which some labels count."""
+
+    def __init__(self, network: Network, labels: Sequence[str] = ()) -> None:
+        card = network.card
+        self._network, self._labels = network, labels
+        self._template, self._side = replace(card, template=card.template or WIDE).aligned
+
+    def __call__(self, crop: np.ndarray, points: np.ndarray, five: np.ndarray) -> np.ndarray:
+        """Its hardened matte, float32 [h, w] at the crop's pixels; 1 where it did not look."""
+        side, place = self._side, similarity(five, self._template, self._side)
+        out = self._network(image=np.clip(take(crop, place, side), 0, 1)[None])
+        matte = regions(out["classes"][0], self._labels) if self._labels else out["mask"][0]
+        unit = iod(points) * float(np.sqrt(abs(np.linalg.det(place[:, :2]))))
+        looked = back(np.ones((side, side), np.float32), place, crop.shape[:2])
+        return back(harden(matte, unit), place, crop.shape[:2]) + (1 - looked)
+
+
 class Seers:
-    """The networks of a look that see what may be covered: occluders, and a parser of regions.
+    """All of a look's.
 
     Parameters
     ----------
@@ -44,47 +61,18 @@ class Seers:
     """
 
     def __init__(self, job: Job, settings: Mapping[str, Any]) -> None:
-        self._occluders = [network_of(job, name) for name in settings["occluders"]]
-        self._parser = network_of(job, settings["parser"]) if settings["parser"] else None
-        self._labels: Sequence[str] = settings["regions"]
+        self._occluders = [Seer(network_of(job, name)) for name in settings["occluders"]]
+        parser = settings["parser"]
+        self._parser = Seer(network_of(job, parser), settings["regions"]) if parser else None
 
     def layers(self, crop: Callable[[], np.ndarray], points: np.ndarray, five: np.ndarray) -> dict[str, np.ndarray]:
-        """What each leaves of the face, float32 [h, w] at the crop's pixels: ``unoccluded`` and ``regions``."""
+        """What they leave of the face, float32 [h, w] at the crop's pixels: ``unoccluded`` and ``regions``."""
         found: dict[str, np.ndarray] = {}
         if self._occluders:
-            seen = [_seen(network, crop(), points, five) for network in self._occluders]
-            found["unoccluded"] = lesser(seen)
+            found["unoccluded"] = lesser([seer(crop(), points, five) for seer in self._occluders])
         if self._parser is not None:
-            found["regions"] = _seen(self._parser, crop(), points, five, self._labels)
+            found["regions"] = self._parser(crop(), points, five)
         return found
-
-
-def _seen(
-    network: Network, crop: np.ndarray, points: np.ndarray, five: np.ndarray, labels: Sequence[str] = ()
-) -> np.ndarray:
-    """The hardened matte of an occluder, or of a parser's labels, at the crop's pixels; 1 where it did not look."""
-    side = network.card.size
-    assert side is not None
-    place = similarity(five, network.card.template or WIDE, side)
-    out = network(image=np.clip(take(crop, place, side), 0, 1)[None])
-    matte = regions(out["classes"][0], labels) if labels else out["mask"][0]
-    unit = iod(points) * float(np.sqrt(abs(np.linalg.det(place[:, :2]))))
-    looked = back(np.ones((side, side), np.float32), place, crop.shape[:2])
-    return back(harden(matte, unit), place, crop.shape[:2]) + (1 - looked)
-
-
-class Lazy:
-    """A crop of the plate that is read when it is asked for, and once."""
-
-    def __init__(self, images: Pages, page: int, plate: Plate) -> None:
-        self._images, self._page, self._plate = images, page, plate
-
-    @cached_property
-    def _crop(self) -> np.ndarray:
-        return to_display(self._images[self._page], self._plate)
-
-    def __call__(self) -> np.ndarray:
-        return self._crop
 
 
 def layers_of(
@@ -105,10 +93,15 @@ def layers_of(
     engine:
         The engine's own matte at the crop's pixels [h, w].
     """
-    points, five = track.points[cut.index] - cut.corner, track.five[cut.index] - cut.corner[:2]
+    points = cut.points(track)
     given = [(source.mode, source.read(cut.frame)[cut.region]) for source in roto]
-    seen = seers.layers(crop, points, five)
+    seen = seers.layers(crop, points, cut.five(track))
     return layers(points, engine.shape, engine, crop, seen, given, settings_at(settings, cut.frame))
+
+
+def roto_of(settings: Mapping[str, Any], plate: Plate) -> list[Roto]:
+    """The imported mattes that the settings of the stage ``matte`` name."""
+    return [Roto(pattern, channel, mode, plate) for pattern, channel, mode in settings["roto"]]
 
 
 def matte(job: Job) -> Facts:
@@ -117,8 +110,8 @@ def matte(job: Job) -> Facts:
     cuts = read_cuts(source)
     if not cuts:
         return {"mattes": 0}
-    tracks = {track.id: track for track in read_tracks(job.record("tracks").folder)[0]}
-    roto = [Roto(pattern, channel, mode, plate) for pattern, channel, mode in job.settings["roto"]]
+    cast, _ = cast_of(job)
+    roto = roto_of(job.settings, plate)
     seers = Seers(job, job.settings)
     with (
         opened(source, "crops.tif", cuts) as images,
@@ -127,11 +120,14 @@ def matte(job: Job) -> Facts:
         crops.Writer(job.folder / "face.tif") as hulls,
     ):
         for cut in cuts:
-            engine = faces.matte(cut)
-            made = layers_of(
-                cut, tracks[cut.track], Lazy(images, cut.page, plate), engine, seers, roto, job.settings
-            )
+            # Few looks need the crop itself, and those that do may ask for it several times.
+            crop = cache(partial(_displayed, images, cut.page, plate))
+            made = layers_of(cut, cast[cut.track], crop, faces.matte(cut), seers, roto, job.settings)
             mattes.add(to_page(made["matte"]))
             hulls.add(to_page(made["face"]))
             job.tick(1)
     return {"mattes": len(cuts), "roto": bool(roto)}
+
+
+def _displayed(images: Pages, page: int, plate: Plate) -> np.ndarray:
+    return to_display(images[page], plate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,17 @@ import numpy as np
 from understudy.engines.base import Engine, FaceContext, NewFace, TalentAtlas
 from understudy.engines.load import load_engine
 from understudy.errors import DeliverableError
-from understudy.faces.files import read_tracks
-from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.media.colour import to_display
 from understudy.media.stills import read_picture
-from understudy.runtime.cards import Weights
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record, text_digest
-from understudy.runtime.sessions import Device
 from understudy.show.settings import settings_at
-from understudy.stages.crops import Cut, opened, read_cuts, to_page
+from understudy.stages.crops import Cut, blocks, opened, read_cuts, to_page
 from understudy.stages.faces import write_transforms
 from understudy.stages.networks import device_of
 from understudy.stages.plates import plate_of
-
-AT_ONCE = 1 << 23
-"""Most pixels of crops that are held at a time."""
+from understudy.stages.tracks import Roles, Tracks, cast_of
 
 
 def atlas_of(record: Record) -> TalentAtlas:
@@ -53,21 +47,14 @@ class Performers:
         Of the stage ``swap``.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        tracks: Sequence[Track],
-        roles: Mapping[str, str],
-        talents: Sequence[Record],
-        weights: Mapping[str, Weights],
-        device: Device,
-    ) -> None:
+    def __init__(self, job: Job, settings: Mapping[str, Any], cast: Tracks, roles: Roles) -> None:
         self._settings = settings
-        self._engine: Engine[Any] = load_engine(settings["engine"], settings["model"], weights, device)
-        atlases = {record.facts["talent"]: record for record in talents}
-        self._tracks = {track.id: track for track in tracks if track.id in roles}
-        loaded = {name: atlas_of(atlases[name]) for name in sorted(set(roles.values()))}
-        self._talents = {name: loaded[roles[name]] for name in self._tracks}
+        device = device_of(job, half=settings["precision"] == "half")
+        self._engine: Engine[Any] = load_engine(settings["engine"], settings["model"], job.weights, device)
+        records = {record.facts["talent"]: record for record in job.records("talents")}
+        atlases = {name: atlas_of(records[name]) for name in sorted(set(roles.values()))}
+        self._tracks = cast
+        self._talents = {name: atlases[roles[name]] for name in cast}
         self._states: dict[tuple[str, str], Any] = {}
 
     def _key(self, cut: Cut) -> tuple[str, str]:
@@ -82,8 +69,7 @@ class Performers:
 
     def _context(self, cut: Cut) -> FaceContext:
         track = self._tracks[cut.track]
-        points, five = track.points[cut.index] - cut.corner, track.five[cut.index] - cut.corner[:2]
-        return FaceContext(frame=cut.frame, points=points, index=cut.index, five=five)
+        return FaceContext(frame=cut.frame, points=cut.points(track), index=cut.index, five=cut.five(track))
 
     def make(self, cuts: Sequence[Cut], images: Sequence[np.ndarray]) -> list[NewFace]:
         """A new face for every crop, in their order; those that share a state go through the engine together.
@@ -108,31 +94,13 @@ class Performers:
         return [made[place] for place in range(len(cuts))]
 
 
-def blocks(cuts: Sequence[Cut], most: int) -> Iterator[list[Cut]]:
-    """Cuts in their order, so many at a time as go through a network together and fit into memory."""
-    block: list[Cut] = []
-    pixels = 0
-    for cut in cuts:
-        x0, y0, x1, y1 = cut.box
-        size = (x1 - x0) * (y1 - y0)
-        if block and (len(block) >= most or pixels + size > AT_ONCE):
-            yield block
-            block, pixels = [], 0
-        block.append(cut)
-        pixels += size
-    if block:
-        yield block
-
-
 def swap(job: Job) -> Facts:
     """Make faces and engine mattes, page by page with the chunk's crops."""
     source, plate = job.record("crops"), plate_of(job)
     cuts = read_cuts(source)
     if not cuts:
         return {"faces": 0}
-    tracks, roles = read_tracks(job.record("tracks").folder)
-    device = device_of(job, half=job.settings["precision"] == "half")
-    performers = Performers(job.settings, tracks, roles, job.records("talents"), job.weights, device)
+    performers = Performers(job, job.settings, *cast_of(job))
     floating = plate.dtype.startswith("float")
     places = []
     with (
@@ -140,7 +108,7 @@ def swap(job: Job) -> Facts:
         crops.Writer(job.folder / "faces.tif") as faces,
         crops.Writer(job.folder / "engine.tif") as mattes,
     ):
-        for block in blocks(cuts, device.batch):
+        for block in blocks(cuts, device_of(job).batch):
             for new in performers.make(block, [to_display(images[cut.page], plate) for cut in block]):
                 faces.add(to_page(new.image, floating=floating))
                 mattes.add(to_page(new.matte))
