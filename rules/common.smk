@@ -29,6 +29,8 @@ if workflow.is_main_process:
         print(f"nothing to do: the shot list {config['shots']} has no shots", file=sys.stderr)
     for words in SHOW.warnings():
         print(f"warning: {words}", file=sys.stderr)
+    for words in SHOW.costs():
+        print(f"cost: {words}", file=sys.stderr)
     drop_stale(SHOW.work / "models", SHOW.models, SHOW.models_needed(), SHOW.store)
     ingest_first(SHOW, config, HERE / "ingest.smk")
 

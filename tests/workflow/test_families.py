@@ -27,6 +27,9 @@ from understudy.runtime.records import read_record
 from understudy.show.document import read_document
 from understudy.show.schema import conform
 
+# One worker renders the show for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("families")]
+
 SIZE, FRAMES = (480, 270), 4
 PLAIN = {
     "match": {"colour": "none", "light": 0, "texture": False, "grain": False},
