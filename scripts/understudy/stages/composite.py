@@ -61,7 +61,7 @@ def finish_frame(
         patches.lay(region, cut.box[:2], [patch for _, patch in made])
         now = settings_at(settings, cut.frame)
         crop = to_display(region, plate)
-        new, points = face.over(crop, now["restored"]), cut.points(cast[cut.track])
+        new, points = face.over(crop, now["restored"]), cut.inside(cast[cut.track].points)
         seed = seed_of(shot, cut.track, cut.frame)
         result, weight = finish(crop, new, matte, points, fits[cut.track], now, seed)
         rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.runtime.records import Record
 
@@ -43,13 +42,9 @@ class Cut:
         """x0, y0, 0: what frame points lose to become crop points."""
         return np.array([self.box[0], self.box[1], 0.0], np.float32)
 
-    def points(self, track: Track) -> np.ndarray:
-        """The mesh of the cut's track [468, 3] on this frame, in pixels of the crop."""
-        return track.points[self.index] - self.corner
-
-    def five(self, track: Track) -> np.ndarray:
-        """The five points [5, 2] likewise."""
-        return track.five[self.index] - self.corner[:2]
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        """A track's points [n, k, 2 or 3], one row a frame: those of this frame [k, 2 or 3], in pixels of the crop."""
+        return points[self.index] - self.corner[: points.shape[-1]]
 
     @property
     def region(self) -> tuple[slice, slice]:

@@ -47,7 +47,7 @@ class Enhancer:
         images:
             Crops of ``cuts``, float32 display [h, w, 3].
         """
-        fives = [cut.five(self._tracks[cut.track]) for cut in cuts]
+        fives = [cut.inside(self._tracks[cut.track].five) for cut in cuts]
         places = [similarity(five, self._template, self._side) for five in fives]
         seen = [
             before_restoring(crop, new, place, self._side)

@@ -70,7 +70,7 @@ def hero(job: Job) -> Facts:
             track, engine = cast[cut.track], back(face.new.matte, face.new.transform, crop.shape[:2])
             layered = layers_of(cut, track, partial(same, crop), engine, seers, roto, stages["matte"])
             mattes.append(layered["matte"])
-            samples[cut.track].append(Sample(crop, face.over(crop, share), mattes[-1], cut.points(track)))
+            samples[cut.track].append(Sample(crop, face.over(crop, share), mattes[-1], cut.inside(track.points)))
         made[number] = cuts, faces, mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])

@@ -58,7 +58,7 @@ def match(job: Job) -> Facts:
             for cut in cuts:
                 crop = to_display(crops[cut.page], plate)
                 face = made.of(cut).over(crop, settings_at(job.settings, cut.frame)["restored"])
-                matte, points = unit(layers[cut.page]), cut.points(cast[cut.track])
+                matte, points = unit(layers[cut.page]), cut.inside(cast[cut.track].points)
                 samples[cut.track].append(Sample(crop, face, matte, points))
     fits = fits_of(samples, job.settings)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")

@@ -93,9 +93,9 @@ def layers_of(
     engine:
         The engine's own matte at the crop's pixels [h, w].
     """
-    points = cut.points(track)
+    points = cut.inside(track.points)
     given = [(source.mode, source.read(cut.frame)[cut.region]) for source in roto]
-    seen = seers.layers(crop, points, cut.five(track))
+    seen = seers.layers(crop, points, cut.inside(track.five))
     return layers(points, engine.shape, engine, crop, seen, given, settings_at(settings, cut.frame))
 
 

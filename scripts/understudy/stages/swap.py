@@ -69,7 +69,8 @@ class Performers:
 
     def _context(self, cut: Cut) -> FaceContext:
         track = self._tracks[cut.track]
-        return FaceContext(frame=cut.frame, points=cut.points(track), index=cut.index, five=cut.five(track))
+        points, five = cut.inside(track.points), cut.inside(track.five)
+        return FaceContext(frame=cut.frame, points=points, index=cut.index, five=five)
 
     def make(self, cuts: Sequence[Cut], images: Sequence[np.ndarray]) -> list[NewFace]:
         """A new face for every crop, in their order; those that share a state go through the engine together.
