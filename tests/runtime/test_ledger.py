@@ -14,6 +14,7 @@ from understudy.runtime import code
 from understudy.runtime.ledger import Ledger, events, latest
 from understudy.runtime.lock import hold
 from understudy.runtime.status import read_status, write_plan
+from understudy.show.schema import schema
 
 
 def test_events_are_appended_and_a_half_line_waits(tmp_path):
@@ -74,6 +75,14 @@ def test_code_of_a_stage_covers_what_it_imports_and_nothing_else():
     assert not any(name.startswith("runtime/") for name in names)
     assert "engines/mesh.py" not in names
     assert "engines/mesh.py" in {str(path.relative_to(code.LIBRARY)) for path in code.modules_of("swap")}
+    # Whoever made the faces, restoring them is the same; and pixels go into a movie whoever found the faces.
+    assert "engines/load.py" not in {str(path.relative_to(code.LIBRARY)) for path in code.modules_of("enhance")}
+    assert "faces/detect.py" not in {str(path.relative_to(code.LIBRARY)) for path in code.modules_of("encode")}
+
+
+def test_every_engine_has_its_module():
+    assert list(code.ENGINES) == schema("settings")["properties"]["swap"]["properties"]["engine"]["enum"]
+    assert all((code.LIBRARY / "engines" / f"{module}.py").is_file() for module in code.ENGINES.values())
 
 
 def test_an_edit_changes_the_digest_of_the_stages_it_reaches(tmp_path, monkeypatch):

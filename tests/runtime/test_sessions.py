@@ -8,6 +8,7 @@ import pytest
 
 from networks import network, node
 from understudy.runtime.sessions import PROVIDERS, REPAIR, Device, out_of_memory, session
+from understudy.show.schema import schema
 
 
 def model() -> bytes:
@@ -28,6 +29,7 @@ def test_threads_are_those_that_were_asked_for_and_do_not_spin(threads):
 
 def test_every_provider_has_its_repair():
     assert set(PROVIDERS) == set(REPAIR) == {"cpu", "cuda", "tensorrt", "coreml", "directml", "rocm"}
+    assert set(PROVIDERS) == set(schema("config")["properties"]["provider"]["enum"])
 
 
 @pytest.mark.parametrize(

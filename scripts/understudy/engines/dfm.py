@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import cut
+from understudy.engines.pages import aligned
 from understudy.errors import ConfigError, ModelError
 from understudy.runtime.cards import ModelCard, Tensor
 from understudy.runtime.network import Network
@@ -77,7 +77,7 @@ class DfmEngine:
         self, crops: Sequence[Image], state: Mapping[str, float], context: Sequence[FaceContext]
     ) -> list[NewFace]:
         """Faces and, as mattes, the lesser of the file's two masks. See `understudy.engines.base.Engine.swap`."""
-        pages, transforms = cut(crops, context, self._template, self._size, 1)
+        pages, transforms = aligned(crops, context, self._template, self._size, 1)
         made = self._network(target=pages, **state)
         mattes = np.clip(np.minimum(made["target_mask"], made["mask"]), 0, 1)
         return [NewFace(*new) for new in zip(np.clip(made["image"], 0, 1), mattes, transforms, strict=True)]

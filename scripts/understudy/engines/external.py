@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import cut, portrait, rim
+from understudy.engines.pages import aligned, portrait, rim
 from understudy.errors import ConfigError, ModelError
 from understudy.runtime.cards import ModelCard
 
@@ -89,7 +89,7 @@ class ExternalEngine:
             The command cannot be started, does not end in time or ends with an error, or what it made is missing or of
             another size.
         """
-        pages, transforms = cut(crops, context, self._template, self._size, 1)
+        pages, transforms = aligned(crops, context, self._template, self._size, 1)
         with tempfile.TemporaryDirectory(prefix="understudy-") as temporary:
             folder = Path(temporary)
             given, made, source = folder / "input", folder / "output", folder / "source.png"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import cut, rim, spoken, worth
+from understudy.engines.pages import aligned, rim, spoken, worth
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import TEMPLATES, similarity
 from understudy.faces.insight import bgr8, quiet
@@ -116,7 +116,7 @@ class InsightEngine:
         """One crop after the other. See `understudy.engines.base.Engine.swap`."""
         from insightface.app.common import Face
 
-        pages, transforms = cut(crops, context, self._template, self._size, 1)
+        pages, transforms = aligned(crops, context, self._template, self._size, 1)
         source = Face(embedding=state.source)
         # Where insightface's own template lies, in its pixels, whose centres are at whole numbers.
         target = Face(kps=TEMPLATES["arcface_128"].astype(np.float32) * self._size)

@@ -8,9 +8,8 @@ from typing import Any
 from understudy.engines.base import Engine
 from understudy.errors import ConfigError
 from understudy.runtime.cards import ModelCard, Weights
+from understudy.runtime.code import ENGINES
 from understudy.runtime.sessions import Device
-
-ENGINES = ("mesh", "onnx", "dfm", "insightface", "external")
 
 
 def load_engine(

@@ -18,7 +18,7 @@ from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.boost import phases
 from understudy.engines.latent import Rows, converted, mapped, toward, unit
-from understudy.engines.pages import cut, portrait, rim, spoken, worth
+from understudy.engines.pages import aligned, portrait, rim, spoken, worth
 from understudy.engines.tiles import join, soften, split
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
@@ -139,7 +139,7 @@ class OnnxEngine:
 
     def swap(self, crops: Sequence[Image], state: OnnxState, context: Sequence[FaceContext]) -> list[NewFace]:
         """All phases of all crops through the network in one call. See `understudy.engines.base.Engine.swap`."""
-        pages, transforms = cut(crops, context, self._template, self._size, state.phases, self._shift)
+        pages, transforms = aligned(crops, context, self._template, self._size, state.phases, self._shift)
         if state.prefilter:
             pages = soften(pages, state.phases)
         source = state.source

@@ -18,7 +18,7 @@ from understudy.faces.identity import average
 Matrix = NDArray[np.float64]
 
 
-def cut(
+def aligned(
     crops: Sequence[Image],
     context: Sequence[FaceContext],
     template: str,
