@@ -1,4 +1,4 @@
-"""Finished frames as stills: which format and depth, and the way from the plate's encoding there and back."""
+"""Finished frames as stills: which format and depth, and the way from the plate's encoding there."""
 
 from __future__ import annotations
 

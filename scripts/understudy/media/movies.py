@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -62,7 +62,6 @@ def encode(
     first: int,
     last: int,
     codec: Mapping[str, Any],
-    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write frames first..last as a movie: [h, w, 3|4], uint8 or uint16 display, or floats in the plate's space.
 
@@ -90,7 +89,7 @@ def encode(
             fix="copy the plate again from its source",
         ) from error
     try:
-        count = _write(path, frames, plate, form, tags, size, start, tracks, progress)
+        count = _write(path, frames, plate, form, tags, size, start, tracks)
     except (av.FFmpegError, OSError, ValueError) as error:
         path.unlink(missing_ok=True)
         raise DeliverableError(
@@ -104,7 +103,7 @@ def encode(
     try:
         if count != last - first + 1:
             raise DeliverableError(f"{count} frames came for the range {first}-{last}", where=str(path))
-        return _check(path, plate, form, tags, size, count, start, tracks)
+        return _check(path, plate, tags, size, count, start, tracks)
     except (DeliverableError, PlateError):
         path.unlink(missing_ok=True)
         raise
@@ -147,7 +146,6 @@ def _write(
     size: tuple[int, int],
     start: str | None,
     tracks: list[_Track],
-    progress: Callable[[int], None] | None,
 ) -> int:
     options = {"fflags": "+bitexact"}
     if path.suffix in (".mp4", ".mov"):
@@ -176,8 +174,6 @@ def _write(
                 frame.pts, frame.time_base = count - 1, 1 / plate.rate
                 target.mux(stream.encode(frame))
                 copies.until(count / plate.rate)
-                if progress:
-                    progress(1)
             target.mux(stream.encode(None))
             copies.until(None)
     return count
@@ -314,7 +310,6 @@ def _sample_bytes(name: str) -> int:
 def _check(
     path: Path,
     plate: Plate,
-    form: _Form,
     tags: Mapping[str, str],
     size: tuple[int, int],
     count: int,

@@ -210,7 +210,7 @@ def _length(path: Path, container: Any, stream: Any, end: Fraction) -> None:
 def _clock(path: Path, seen: _Seen, stream: Any) -> tuple[Fraction, Fraction, list[str]]:
     """Return (rate, time of the first frame's place, notes); refuse a clock that is not constant."""
     pts, base = np.array(seen.pts, np.int64), Fraction(stream.time_base)
-    for candidate in _candidates(stream, base, pts):
+    for candidate in _candidates(stream):
         start = _fit(pts, base, candidate)
         if start is not None:
             return candidate, start, []
@@ -228,7 +228,7 @@ def _clock(path: Path, seen: _Seen, stream: Any) -> tuple[Fraction, Fraction, li
     )
 
 
-def _candidates(stream: Any, base: Fraction, pts: np.ndarray) -> Iterator[Fraction]:
+def _candidates(stream: Any) -> Iterator[Fraction]:
     declared = [
         Fraction(rate) for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate
     ]

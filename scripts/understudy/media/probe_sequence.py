@@ -72,7 +72,7 @@ def probe(path: Path, rate: Fraction | None) -> Plate:
     specs = []
     for frame, file in files:
         specs.append(stills.read_spec(file))
-        _whole(frame, file, specs[-1])
+        _whole(frame, file)
     shapes = [
         (spec.width, spec.height, stills.channel_count(file, spec), stills.pixel_type(file, spec))
         for (_, file), spec in zip(files, specs, strict=True)
@@ -234,7 +234,7 @@ def _nominal(value: float) -> Fraction:
     return pulled if abs(float(pulled) - value) < 0.002 else Fraction(value).limit_denominator(1000)
 
 
-def _whole(frame: int, file: Path, spec: OpenImageIO.ImageSpec) -> None:
+def _whole(frame: int, file: Path) -> None:
     """Raise PlateError where the end of the file is missing: by sizes and tables, without decoding."""
     size = file.stat().st_size
     suffix = file.suffix.lower()

@@ -161,7 +161,7 @@ def write(
 
     The array's type must be what `dtype(kind, depth)` says. PNG, TIFF, EXR and 16-bit DPX give every value
     back bit for bit, 10-bit DPX to its ten bits. `header` is what `read_header` gave: what the format can
-    hold is passed on. TIFF is uncompressed: 5 ms a 1080p frame, where LZW costs 95.
+    hold is passed on. Colour TIFF is uncompressed: 5 ms a 1080p frame, where LZW costs 95.
 
     Raises DeliverableError where anything fails, and leaves no file then.
     """
