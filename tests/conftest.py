@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,17 @@ def shared() -> Path:
     return folder
 
 
+def delivered() -> dict[str, Any]:
+    """The delivered list of models: name to card, as plain data."""
+    return conform(read_document(ROOT / "config" / "models.yaml", "list of models"), "models")
+
+
+@pytest.fixture(scope="session")
+def cards() -> dict[str, Any]:
+    """The delivered list of models: name to card, as plain data; tests change copies of it."""
+    return delivered()
+
+
 @pytest.fixture(scope="session")
 def store() -> Path:
     """The checkout's model store with the networks that every installation has in it.
@@ -40,7 +52,7 @@ def store() -> Path:
     """
     folder = ROOT / "models"
     folder.mkdir(exist_ok=True)
-    cards = conform(read_document(ROOT / "config" / "models.yaml", "list of models"), "models")
+    cards = delivered()
     given = os.environ.get("UNDERSTUDY_WHEEL")
     with (folder / ".lock").open("w") as lock:
         # The test processes share the store, and one download is enough.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -13,13 +11,6 @@ from understudy.comp.parsing import FACE, LABELS, SOFT, harden, lesser, regions
 from understudy.errors import ConfigError
 from understudy.runtime.cards import model_card
 from understudy.runtime.network import Network
-from understudy.show.document import read_document
-from understudy.show.schema import conform
-
-
-@pytest.fixture(scope="module")
-def cards(root: Path):
-    return conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
 
 
 def half(side: int) -> np.ndarray:

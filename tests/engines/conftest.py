@@ -10,13 +10,6 @@ import pytest
 
 import generated
 from understudy.runtime.cards import Weights, model_card
-from understudy.show.document import read_document
-from understudy.show.schema import conform
-
-
-@pytest.fixture(scope="session")
-def cards(root: Path) -> dict[str, Any]:
-    return conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 """The mesh engine on the canonical face, where every answer is known."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import pytest
 
+from scene import Shot
 from understudy.engines.base import Engine, FaceContext, Performance, TalentAtlas
 from understudy.engines.load import load_engine
 from understudy.engines.mesh import (
@@ -34,14 +33,6 @@ SETTINGS = {
 }
 SIZE = 60.0  # pixels per inter-ocular distance
 SKIN = np.float32([0.78, 0.6, 0.5])
-
-
-@dataclass(frozen=True)
-class Shot:
-    points: np.ndarray
-    pose: np.ndarray
-    light: np.ndarray
-    embeddings: np.ndarray
 
 
 def turned(yaw=0.0, pitch=0.0, size=SIZE, at=(120.0, 110.0)):

@@ -10,13 +10,6 @@ import pytest
 import generated
 from understudy.runtime.cards import model_card
 from understudy.runtime.network import Network
-from understudy.show.document import read_document
-from understudy.show.schema import conform
-
-
-@pytest.fixture(scope="module")
-def cards(root: Path):
-    return conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
 
 
 def network(cards, name: str, path: Path) -> Network:

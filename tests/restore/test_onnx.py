@@ -12,8 +12,6 @@ from understudy.errors import ConfigError, ModelError
 from understudy.restore.load import load_restorer
 from understudy.runtime.cards import model_card
 from understudy.runtime.sessions import Device
-from understudy.show.document import read_document
-from understudy.show.schema import conform
 
 RESTORERS = {
     # card: its arguments, template, side
@@ -28,11 +26,6 @@ RESTORERS = {
     "gpen_bfr_2048": ({"size": 2048}, "ffhq_512", 2048),
 }
 SETTINGS = {"fidelity": 0.25}
-
-
-@pytest.fixture(scope="module")
-def cards(root: Path):
-    return conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
 
 
 @pytest.fixture
@@ -56,7 +49,11 @@ def weave(side: int) -> np.ndarray:
     return generated.TEXTURE * np.tile(generated.weave(), (side // 8, side // 8))[..., None]
 
 
-@pytest.mark.parametrize("name", RESTORERS)
+LARGEST = pytest.param("gpen_bfr_2048", marks=pytest.mark.slow)
+"""Ten seconds, for what its smaller sisters show."""
+
+
+@pytest.mark.parametrize("name", [*(name for name in RESTORERS if name not in LARGEST.values), LARGEST])
 def test_the_texture_that_the_network_adds_comes_out(name, restorer) -> None:
     _, template, side = RESTORERS[name]
     made = restorer(name)
