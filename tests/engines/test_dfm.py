@@ -69,5 +69,5 @@ def test_another_network_is_no_deepfacelab_file(tmp_path) -> None:
     with pytest.raises(ModelError, match="in_face:0"):
         described(card, generated.inswapper(tmp_path / "i.onnx"))
     (tmp_path / "text.dfm").write_text("no network")
-    with pytest.raises(ModelError, match="no ONNX file"):
+    with pytest.raises(ModelError, match="no ONNX model"):
         described(card, tmp_path / "text.dfm")

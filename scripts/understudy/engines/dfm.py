@@ -17,6 +17,7 @@ import numpy as np
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.pages import aligned
 from understudy.errors import ConfigError, ModelError
+from understudy.runtime import graphs
 from understudy.runtime.cards import ModelCard, Tensor
 from understudy.runtime.network import Network
 from understudy.runtime.sessions import Device
@@ -89,16 +90,10 @@ def described(card: ModelCard, path: Path) -> ModelCard:
     Raises
     ------
     ModelError
-        The file is no DeepFaceLab export.
+        The file is no DeepFaceLab export, or keeps weights in other files.
     """
-    import onnx
-
     where = f"model {card.name} ({path})"
-    try:
-        graph = onnx.load(path).graph
-    except Exception as error:
-        # What protobuf raises has no public base.
-        raise ModelError(f"it is no ONNX file: {error}", where=where, fix="bring the file again") from error
+    graph = graphs.load(path, where).graph
     takes = {one.name: [axis.dim_value for axis in one.type.tensor_type.shape.dim] for one in graph.input}
     gives = {one.name for one in graph.output}
     missing = {TARGET} - set(takes) | set(OUTPUTS.values()) - gives
