@@ -32,8 +32,8 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 from networks import network, node, save  # noqa: E402
 from understudy.runtime import batching, graphs  # noqa: E402
 from understudy.runtime.cards import ModelCard, model_card  # noqa: E402
-from understudy.runtime.network import Device, Network  # noqa: E402
-from understudy.runtime.sessions import session  # noqa: E402
+from understudy.runtime.network import Network  # noqa: E402
+from understudy.runtime.sessions import Device, session  # noqa: E402
 
 BUDGET_MS = {128: 3.0, 512: 8.0}
 GOAL = 0.9

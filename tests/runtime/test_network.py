@@ -10,8 +10,8 @@ from networks import network, node, save
 from understudy.errors import ModelError
 from understudy.runtime import graphs
 from understudy.runtime.cards import ModelCard, model_card
-from understudy.runtime.network import Device, Network
-from understudy.runtime.sessions import Bound, session
+from understudy.runtime.network import Network
+from understudy.runtime.sessions import Bound, Device, session
 
 SIZE = 16
 SHAPE = [1, 3, SIZE, SIZE]

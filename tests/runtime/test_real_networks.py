@@ -12,7 +12,8 @@ from understudy.comp.resample import warp
 from understudy.errors import ModelError
 from understudy.faces.geometry import similarity
 from understudy.runtime.cards import model_card
-from understudy.runtime.network import Device, Network
+from understudy.runtime.network import Network
+from understudy.runtime.sessions import Device
 
 REST = {"sources": [], "licence": "none", "evidence": "a test's", "uses": ["test"]}
 FACE = {"role": "recogniser", "family": "arcface", "template": "arcface_112_v2", "size": 112} | REST

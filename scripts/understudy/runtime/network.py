@@ -14,8 +14,7 @@ import numpy as np
 from understudy.errors import ModelError
 from understudy.runtime import batching, graphs
 from understudy.runtime.cards import ModelCard, Tensor
-from understudy.runtime.sessions import GRAPHICS, Bound, out_of_memory, session
-from understudy.runtime.sessions import Device as Device
+from understudy.runtime.sessions import GRAPHICS, Bound, Device, out_of_memory, session
 from understudy.runtime.tensors import Array, Floats, decode, encode, fits, in_words
 from understudy.runtime.trials import Trial, Trials
 

@@ -5,7 +5,6 @@ A trial depends on the file's bytes, the version of ONNX Runtime and where it ru
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from understudy.errors import ModelError
+from understudy.runtime.models import sha256_of
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,8 @@ class Trials:
 
     def __init__(self, path: Path, circumstances: str) -> None:
         self._book = path.with_name(f"{path.name}.trials.json")
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self.digest, self._key = digest, f"{digest} {circumstances}"
+        self.digest = sha256_of(path)
+        self._key = f"{self.digest} {circumstances}"
 
     def recall(self) -> Trial | None:
         """The trial, or None if there has been none.
