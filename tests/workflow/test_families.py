@@ -24,7 +24,8 @@ from understudy.media.movie import opened
 from understudy.media.plate import Plate
 from understudy.runtime.records import read_record
 
-pytestmark = pytest.mark.slow
+# One worker renders the show for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("families")]
 PROGRAM = """
 import sys
 from pathlib import Path

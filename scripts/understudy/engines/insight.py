@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import aligned_side, cut, rim, spoken, worth
+from understudy.engines.pages import cut, rim, spoken, worth
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import TEMPLATES, similarity
 from understudy.runtime.cards import ModelCard
@@ -59,8 +59,8 @@ class InsightEngine:
             )
         feeder, file = recognisers[0]
         self._name = card.name
-        self._template, self._size = aligned_side(card)
-        self._feeder = aligned_side(feeder)
+        self._template, self._size = card.aligned
+        self._feeder = feeder.aligned
         with _quiet():
             self._swapper = INSwapper(str(path), session(path, device, where))
             self._recogniser = ArcFaceONNX(str(file), session(file, device, f"model {feeder.name} ({file})"))
