@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from shows import LOOKS, TestShow, new_show
 
 import generated
@@ -91,7 +90,7 @@ def write_looks(show: TestShow, wanted: Mapping[str, Mapping[str, Any]]) -> None
     named = {name: {"settings": look} for name, look in wanted.items()}
     (show.folder / "config").mkdir(exist_ok=True)
     (show.folder / "config" / "looks.yaml").write_text(
-        yaml.safe_dump({"show": {"settings": PLAIN}, "looks": named, "shots": {}})
+        json.dumps({"show": {"settings": PLAIN}, "looks": named, "shots": {}}, indent=1)
     )
 
 
