@@ -65,6 +65,7 @@ def neural_show(
     wanted: Mapping[str, Mapping[str, Any]],
     add: Add,
     cast: str = "astronaut",
+    frames: int = FRAMES,
     **more: Any,
 ) -> TestShow:
     """A show with one shot for every look, all of one plate; what follows the networks is switched off.
@@ -72,7 +73,7 @@ def neural_show(
     ``add`` is one of `shows` that add a shot; it is given ``more`` too.
     """
     show = new_show(folder / "show", folder / "show" / "store")
-    plate = add(show, "plate", FRAMES, SIZE, cast, **more)
+    plate = add(show, "plate", frames, SIZE, cast, **more)
     show.rows = [f"{name}\t{plate}\t\t\t{cast}\t{name}\treview\t\t" for name in wanted]
     show.config |= {
         "models": str(show.folder / "models.yaml"),
