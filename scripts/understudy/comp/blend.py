@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.pyramid import collapse, gaussian_pyramid, laplacian_pyramid
+from understudy.comp.pyramid import collapse, expand, gaussian_pyramid, laplacian_pyramid
 from understudy.comp.resample import Image, weighted
 from understudy.errors import ConfigError
 
@@ -32,9 +32,9 @@ def spread(values: Image, weight: Image, levels: int) -> Image:
     weights = gaussian_pyramid(weight, levels)
     filled: Image = np.divide(sums[-1], np.maximum(weights[-1], 1e-6)[..., None], dtype=np.float32)
     for total, known in zip(reversed(sums[:-1]), reversed(weights[:-1]), strict=True):
-        wide = cv2.pyrUp(filled, dstsize=(known.shape[1], known.shape[0]))
+        wide = expand(filled, known)
         # A pixel that is partly known is its known part; the rest comes from the coarser level.
-        filled = total + weighted(wide, 1 - np.minimum(known, 1))
+        filled = cv2.add(total, weighted(wide, 1 - np.minimum(known, 1), into=wide), dst=wide)
     return filled
 
 
@@ -51,11 +51,11 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
     outside the matte is extrapolated from inside, so that the face's own surroundings cannot leak in.
     """
     trusted = support(matte)
-    difference = spread(face - plate, trusted, levels + 1)
+    difference = spread(cv2.subtract(face, plate), trusted, levels + 1)
     bands = laplacian_pyramid(difference, levels)
     weights = gaussian_pyramid(matte, levels)
-    blended = collapse([weighted(band, weight) for band, weight in zip(bands, weights, strict=True)])
-    return plate + blended, trusted
+    blended = collapse([weighted(band, weight, into=band) for band, weight in zip(bands, weights, strict=True)])
+    return cv2.add(plate, blended, dst=blended), trusted
 
 
 def membrane(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import cv2
@@ -33,8 +34,8 @@ APART: Final = 3
 """Shift in pixels at which grains no longer hang together; what does is shading or a codec's blocks."""
 TOGETHER: Final = 0.2
 """Autocovariance at `APART` from which a residual is not grain: film grain has less than .1, codecs over .25."""
-TILE: Final = 256
-"""Side in pixels of the noise that a frame's grain is cut from."""
+TILE: Final = 512
+"""Side in pixels of the noise that every frame's grain is cut from; it goes on from its other side without a seam."""
 DETREND: Final = 4.0
 """Sigma in pixels of the blur that is taken off as picture."""
 
@@ -118,42 +119,62 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     }
 
 
-@lru_cache(maxsize=12)
-def kernel(covariance: bytes, size: int) -> NDArray[np.complex64]:
-    """Square root of the spectrum of an autocovariance, for `numpy.fft.rfft2` of a square of ``size`` pixels.
-
-    ``covariance`` is the bytes of a float64 [2 LAG + 1, 2 LAG + 1]; the same few are asked for on every frame.
-    """
+def kernel(covariance: F64) -> NDArray[np.complex64]:
+    """Square root of the spectrum of an autocovariance [2 LAG + 1, 2 LAG + 1], for `numpy.fft.rfft2` of a tile."""
     taper = np.hanning(2 * LAG + 3)[1:-1]
-    padded = np.zeros((size, size))
+    padded = np.zeros((TILE, TILE))
     lags = np.arange(-LAG, LAG + 1)
-    padded[np.ix_(lags, lags)] = np.frombuffer(covariance).reshape(len(lags), -1) * np.outer(taper, taper)
+    padded[np.ix_(lags, lags)] = covariance * np.outer(taper, taper)
     return np.sqrt(np.maximum(np.fft.rfft2(padded).real, 0)).astype(np.complex64)
 
 
-def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> Image:
-    """Grain [h, w, 3] of the model's colour and spectrum, for a luma sigma of one; the same for the same seed."""
-    random = np.random.Generator(np.random.PCG64(seed))
-    parts = []
-    for covariance in model["covariance"]:
+@lru_cache(maxsize=4)
+def tiles(covariances: bytes, mix: bytes) -> tuple[Image, Image]:
+    """Two independent tiles [TILE, TILE, 3] of grain, for a luma sigma of the root of a half.
+
+    ``covariances`` and ``mix`` are the bytes of a model's, float64: the same few are asked for on every frame.
+    """
+    random = np.random.Generator(np.random.PCG64(TILE))
+    shapes = [kernel(shape) for shape in np.frombuffer(covariances).reshape(3, 2 * LAG + 1, 2 * LAG + 1)]
+
+    def drawn(shape: NDArray[np.complex64]) -> NDArray[np.float32]:
         # White noise is white in its spectrum too, and drawn there costs no transform.
         white = random.standard_normal((TILE, TILE // 2 + 1, 2), np.float32).view(np.complex64)[..., 0]
         white[:, [0, -1]] *= np.float32(np.sqrt(2))
-        shaped = white * (np.float32(TILE / np.sqrt(2)) * kernel(np.asarray(covariance, np.float64).tobytes(), TILE))
-        parts.append(np.fft.irfft2(shaped, (TILE, TILE)).astype(np.float32))
-    tile = cv2.transform(cv2.merge(parts), np.asarray(model["mix"], np.float32))
-    oy, ox = random.integers(0, TILE, 2)
-    more = max(0, oy + shape[0] - TILE), max(0, ox + shape[1] - TILE)
-    around = cv2.copyMakeBorder(tile, 0, more[0], 0, more[1], cv2.BORDER_WRAP)
-    return around[oy : oy + shape[0], ox : ox + shape[1]]
+        return np.fft.irfft2(white * (np.float32(TILE / 2) * shape), (TILE, TILE)).astype(np.float32)
+
+    colours = np.frombuffer(mix).reshape(3, 3).astype(np.float32)
+    one, other = (cv2.transform(cv2.merge([drawn(shape) for shape in shapes]), colours) for _ in range(2))
+    return one, other
 
 
-def sigma_at(model: Mapping[str, Any], level: Image) -> Image:
-    """Sigma of the grain's luma at luma ``level`` [h, w], linear between the bins' centres."""
+def _spans(start: int, length: int) -> list[slice]:
+    """Where ``length`` pixels from ``start`` on lie on a tile that repeats."""
+    edges = [start, *range(TILE, start + length, TILE), start + length]
+    return [slice(low % TILE, low % TILE + high - low) for low, high in pairwise(edges)]
+
+
+def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> Image:
+    """Grain [h, w, 3] of the model's colour and spectrum, for a luma sigma of one; the same for the same seed.
+
+    The sum of two tiles, each from a place of the seed's own: noise as good as new, of which one pair of frames in
+    130,000 has half in common.
+    """
+    covariances, mix = (np.asarray(model[name], np.float64).tobytes() for name in ("covariance", "mix"))
+    random = np.random.Generator(np.random.PCG64(seed))
+    parts = []
+    for tile in tiles(covariances, mix):
+        rows, columns = map(_spans, random.integers(0, TILE, 2).tolist(), shape)
+        parts.append(np.concatenate([np.concatenate([tile[y, x] for x in columns], axis=1) for y in rows]))
+    one, other = parts
+    return cv2.add(one, other, dst=one)
+
+
+def variance_at(model: Mapping[str, Any], level: Image) -> Image:
+    """Variance of the grain's luma at luma ``level`` [h, w]; its sigma is linear between the bins' centres."""
     centres = (np.arange(BINS) + 0.5) / BINS
-    sigma = np.minimum(model["sigma"], MOST)
-    steps = np.interp(np.linspace(0, 1, 256), centres, sigma).astype(np.float32)
-    return steps[np.clip(level * 255, 0, 255).astype(np.uint8)]
+    sigma = np.interp(np.linspace(0, 1, 256), centres, np.minimum(model["sigma"], MOST))
+    return cv2.LUT(cv2.convertScaleAbs(cv2.max(level, 0.0), alpha=255), np.square(sigma).astype(np.float32))
 
 
 def visible(model: Mapping[str, Any] | None) -> bool:
@@ -179,7 +200,7 @@ def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, se
     own:
         Sigma of the luma of the grain that the new face has already.
     """
-    wanted = sigma_at(model, luma(image)) ** 2
-    lacking = wanted * (1 - (1 - matte) ** 2) - np.float32(own * own) * matte * matte
-    strength = np.sqrt(np.maximum(lacking, 0), dtype=np.float32)
-    return image + weighted(synthesise(model, matte.shape, seed), strength)
+    lacking = matte * (variance_at(model, luma(image)) * (2 - matte) - np.float32(own * own) * matte)
+    added = synthesise(model, matte.shape, seed)
+    weighted(added, cv2.sqrt(cv2.max(lacking, 0.0)), into=added)
+    return cv2.add(image, added, dst=added)

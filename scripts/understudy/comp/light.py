@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
@@ -20,7 +21,7 @@ REACH: Final = 1e-3
 
 
 def ratio(face: Image, plate: Image, weight: Image, step: int, unit: float) -> Image:
-    """Plate's light over the face's, [h, w, 3].
+    """Plate's light over the face's, a value per block and channel [rows, columns, 3].
 
     Parameters
     ----------
@@ -33,23 +34,21 @@ def ratio(face: Image, plate: Image, weight: Image, step: int, unit: float) -> I
     unit:
         IOD in pixels.
     """
-    shape = face.shape[:2]
     w = weight[..., None]
     if float(w.max()) < 0.05:
-        return np.ones_like(face)
+        return np.ones((*weight.shape, 3), np.float32)
     sigma = SIGMA * unit / step
     both = np.concatenate([np.maximum(reduced(image, step), 0) for image in (plate, face)], axis=2)
     mean = (both * w).sum(axis=(0, 1)) / w.sum()
     near = gaussian(w, sigma)[..., None] + np.float32(REACH)
     low = np.stack([gaussian(np.ascontiguousarray(both[..., k : k + 3] * w), sigma) for k in (0, 3)])
     low = (low + np.float32(REACH) * mean.reshape(2, 1, 1, 3)) / near
-    quotient = np.clip((low[0] + FLOOR) / (low[1] + FLOOR), *LIMITS).astype(np.float32)
-    return enlarged(quotient, step, shape)
+    return np.clip((low[0] + FLOOR) / (low[1] + FLOOR), *LIMITS).astype(np.float32)
 
 
 def relight(face: Image, plate: Image, weight: Image, step: int, unit: float, strength: float) -> Image:
     """The new face in the plate's light; ``strength`` 0 leaves it, 1 takes all of it. See `ratio`."""
     if strength <= 0:
         return face
-    quotient = ratio(face, plate, weight, step, unit)
-    return face * (1 + np.float32(strength) * (quotient - 1))
+    gain = 1 + np.float32(strength) * (ratio(face, plate, weight, step, unit) - 1)
+    return cv2.multiply(face, enlarged(gain, step, face.shape[:2]))

@@ -61,9 +61,9 @@ def _moments(samples: Sequence[Sample], skins: Sequence[Image]) -> dict[str, tup
         return None
     found = {}
     for name in ("face", "crop"):
-        blocks = [reduced(getattr(sample, name), _step(sample.points)).reshape(-1, 3) for sample in samples]
+        blocks = [reduced(getattr(sample, name), _step(sample.points)).reshape(-1, 1, 3) for sample in samples]
         pixels = np.concatenate(blocks)
-        shine = texture.luma(pixels)
+        shine, pixels = texture.luma(pixels)[:, 0], pixels[:, 0]
         counted = weight * (shine <= np.quantile(shine[weight > 0.5 * weight.max()], SPECULAR))
         found[name] = colour.moments(pixels, counted)
     return found
@@ -205,7 +205,7 @@ def finish(
     )
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = colour.apply(np.ascontiguousarray(face[box]), fitted["colour"]["matrix"])
+    new = colour.apply(face[box], fitted["colour"]["matrix"])
     blocks, step = _skin(laid, near), _step(near)
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
@@ -214,7 +214,8 @@ def finish(
             new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)
         )
     mixed, own = blend(look["blend"], plate, new, laid, unit)
-    if look["grain"] and fitted["grain"] is not None:
-        mixed = grain.regrain(mixed, laid, fitted["grain"], fitted["own_grain"], seed)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
+    if look["grain"] and fitted["grain"] is not None:
+        touched = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        result[touched] = grain.regrain(result[touched], matte[touched], fitted["grain"], fitted["own_grain"], seed)
     return result, weight

@@ -68,17 +68,18 @@ def distance(polygon: F64, at: F64) -> Image:
 
     Distance to the nearest edge, sign by crossing number.
     """
-    # Components on their own and single precision: this is the dearest step of a matte.
-    x, y = np.ascontiguousarray(at.T, np.float32)[..., None]
-    (x0, y0), (x1, y1) = polygon.T.astype(np.float32), np.roll(polygon, -1, axis=0).T.astype(np.float32)
+    # Components on their own, a row per edge, and single precision: this is the dearest step of a matte.
+    x, y = np.ascontiguousarray(at.T, np.float32)
+    corners = polygon.T.astype(np.float32)[..., None]
+    (x0, y0), (x1, y1) = corners, np.roll(corners, -1, axis=1)
     along_x, along_y = x1 - x0, y1 - y0
     length = np.maximum(along_x**2 + along_y**2, np.float32(1e-12))
     rel_x, rel_y = x - x0, y - y0
     share = np.clip((rel_x * along_x + rel_y * along_y) / length, 0, 1)
-    near = np.min((rel_x - share * along_x) ** 2 + (rel_y - share * along_y) ** 2, axis=1)
+    near = np.min((rel_x - share * along_x) ** 2 + (rel_y - share * along_y) ** 2, axis=0)
     slope = along_x / np.where(along_y == 0, np.float32(1), along_y)
-    crossings = np.count_nonzero(((y0 > y) != (y1 > y)) & (rel_x < rel_y * slope), axis=1)
-    return np.where(crossings % 2 == 1, np.sqrt(near), -np.sqrt(near))
+    inside = np.logical_xor.reduce(((y0 > y) != (y1 > y)) & (rel_x < rel_y * slope), axis=0)
+    return np.where(inside, np.sqrt(near), -np.sqrt(near))
 
 
 def depth(polygon: F64, shape: tuple[int, int], step: int, reach: float) -> Image:
@@ -123,20 +124,23 @@ def skin(points: NDArray[np.floating], shape: tuple[int, int], step: int) -> Ima
     unit = iod(points)
     rows, columns = -(-shape[0] // step), -(-shape[1] // step)
     x, y = (np.arange(columns) + 0.5) * step, (np.arange(rows) + 0.5) * step
-    at = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    at = np.stack(np.meshgrid(x, y), axis=-1)
     flat = np.asarray(points, np.float64)[:, :2]
-    area = np.zeros(len(at), np.float32)
+    area = np.zeros((rows, columns), np.float32)
     parts = [(outline(points, brow_limit=True), 1)]
     parts += [(flat[part], -1) for part in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER)]
     for polygon, sign in parts:
-        reach = 0.15 * unit
-        near = np.all((at >= polygon.min(axis=0) - reach) & (at <= polygon.max(axis=0) + reach), axis=1)
-        inside = distance(polygon, at[near])
+        low, high = polygon.min(axis=0) - 0.15 * unit, polygon.max(axis=0) + 0.15 * unit
+        near = (
+            slice(np.searchsorted(y, low[1]), np.searchsorted(y, high[1], "right")),
+            slice(np.searchsorted(x, low[0]), np.searchsorted(x, high[0], "right")),
+        )
+        inside = distance(polygon, at[near].reshape(-1, 2)).reshape(area[near].shape)
         if sign > 0:
             area[near] = edge(inside, 0.1 * unit, 0.1 * unit)
         else:
             area[near] *= edge(-inside, 0.04 * unit, 0.1 * unit)
-    return area.reshape(rows, columns)
+    return area
 
 
 def roto_over(matte: Image, mode: str, roto: Image) -> Image:

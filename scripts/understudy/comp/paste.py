@@ -56,9 +56,11 @@ def paste(
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     was, now, part = old[box], new[box], weight[box]
     # Where the weight is 1 the result is the new value, without the cost of a way to light and back.
-    mixed = touched[box] if from_linear is same else (part > 0) & (part < 1)
-    light = to_linear(was[mixed])
+    mixed = np.flatnonzero(touched[box] if from_linear is same else (part > 0) & (part < 1))
     value = now.copy()
-    value[mixed] = from_linear(light + part[mixed][:, None] * (to_linear(now[mixed]) - light))
+    before, after = (np.take(image.reshape(-1, 3), mixed, axis=0) for image in (was, value))
+    light = to_linear(before)
+    light += np.take(part, mixed)[:, None] * (to_linear(after) - light)
+    value.reshape(-1, 3)[mixed] = from_linear(light)
     put(out[box], encode(value), touched[box])
     return out

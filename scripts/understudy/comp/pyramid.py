@@ -27,12 +27,17 @@ def expand(image: Image, like: Image) -> Image:
 def laplacian_pyramid(image: Image, levels: int) -> list[Image]:
     """``levels`` bands, fine to coarse, and the rest: `collapse` gives the image back."""
     gauss = gaussian_pyramid(image, levels)
-    return [fine - expand(coarse, fine) for fine, coarse in zip(gauss, gauss[1:], strict=False)] + [gauss[-1]]
+    found = []
+    for fine, coarse in zip(gauss, gauss[1:], strict=False):
+        band = expand(coarse, fine)
+        found.append(cv2.subtract(fine, band, dst=band))
+    return [*found, gauss[-1]]
 
 
 def collapse(bands: Sequence[Image]) -> Image:
     """Sum of a Laplacian pyramid."""
     whole = bands[-1]
     for band in reversed(bands[:-1]):
-        whole = expand(whole, band) + band
+        whole = expand(whole, band)
+        cv2.add(whole, band, dst=whole)
     return whole

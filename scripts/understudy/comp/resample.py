@@ -64,18 +64,17 @@ def warp(
     )
 
 
-def weighted(image: Image, weight: Image) -> Image:
-    """An image [h, w, 3] times a matte [h, w]; three times as fast as by broadcasting."""
-    return image * cv2.merge((weight, weight, weight))
+def weighted(image: Image, weight: Image, into: Image | None = None) -> Image:
+    """An image [h, w, 3] times a matte [h, w], left in ``into`` if given; three times as fast as by broadcasting."""
+    return cv2.multiply(image, cv2.merge((weight, weight, weight)), dst=into)
 
 
 def reduced(image: Image, step: int) -> Image:
     """Mean over blocks of ``step`` x ``step`` pixels; where the last ones stick out, the edge is repeated."""
     h, w = image.shape[:2]
-    padded = (
-        cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE) if step > 1 else image
-    )
-    return cv2.resize(padded, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
+    if h % step or w % step:
+        image = cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE)
+    return cv2.resize(image, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
 
 
 def enlarged(image: Image, step: int, shape: tuple[int, int]) -> Image:

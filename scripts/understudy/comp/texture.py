@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +17,7 @@ from understudy.comp.resample import Image, enlarged, gaussian, reduced
 
 F64 = NDArray[np.float64]
 
+LUMA: Final = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 FACE: Final = 512.0
 SIGMAS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Limits of the five bands, in pixels of a face of 512."""
@@ -39,7 +41,7 @@ COARSER: Final = 3.0
 
 def luma(image: Image) -> Image:
     """Rec. 709 luma [h, w] of display RGB [h, w, 3]."""
-    return image @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    return cv2.transform(image, LUMA)
 
 
 def extent(points: NDArray[np.floating]) -> float:
@@ -145,6 +147,11 @@ def apply(image: Image, texture: Mapping[str, Any], size: float, where: Image) -
     keep = len(own) - 1
     if keep < 1 or max(abs(gain - 1) for gain in own[:keep]) < 0.02:
         return sharp
-    parts = bands(luma(sharp), sigmas[: keep + 1])
-    added = sum((np.float32(gain - 1) * part for gain, part in zip(own, parts, strict=False)), np.float32(0))
-    return sharp + (np.asarray(added, np.float32) * where)[..., None]
+    # Bands are differences of blurs, so their weighted sum is one of blurs; equal gains need the two outer ones only.
+    grey, shares = luma(sharp), np.diff([0.0, *(gain - 1 for gain in own[:keep]), 0.0])
+    added = np.zeros_like(grey)
+    for sigma, share in zip(sigmas, shares, strict=False):
+        if share:
+            added = cv2.scaleAdd(soft(grey, sigma), float(share), added)
+    added *= where
+    return cv2.add(sharp, cv2.merge((added, added, added)))
