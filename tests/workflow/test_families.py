@@ -24,8 +24,7 @@ from understudy.media.movie import opened
 from understudy.media.plate import Plate
 from understudy.runtime.records import read_record
 
-# One worker renders the show for all of them.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("families")]
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from pathlib import Path

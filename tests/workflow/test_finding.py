@@ -27,8 +27,7 @@ from understudy.media import stills
 from understudy.runtime.records import read_record
 from understudy.stages.crops import read_cuts
 
-# One worker renders the shows for all of them.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finding")]
+pytestmark = pytest.mark.slow
 
 FIRST, SIDE, BELOW = 1001, 20, 100
 """First frame; the mark's side, and how far it is below the tip of the nose, in pixels."""

@@ -36,8 +36,7 @@ from understudy.runtime.models import sha256_of
 from understudy.runtime.records import read_record
 from understudy.stages.crops import read_cuts
 
-# One worker renders what several of them look at.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
+pytestmark = pytest.mark.slow
 
 INSWAPPER = {"engine": "onnx", "model": "inswapper_128"}
 NET = {"net": {"swap": INSWAPPER}}
