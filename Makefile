@@ -42,10 +42,10 @@ lint: .venv/.stamp
 	snakemake --lint
 
 test: lint
-	$(RUN) -m pytest -n 2 --dist loadgroup
+	$(RUN) -m pytest -n 2
 
 test-slow: .venv/.stamp
-	$(RUN) -m pytest -n 2 --dist loadgroup -m slow
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow
 
 bench: .venv/.stamp
 	$(RUN) tests/bench/cost.py --models models

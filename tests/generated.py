@@ -325,6 +325,50 @@ def detector(path: Path, name: str = "input") -> Path:
     return graph.save(path)
 
 
+def finder(path: Path, places: ArrayLike, name: str = "input") -> Path:
+    """The same contract, over a picture's pure green mark: one face beside it, which moves and grows with it.
+
+    ``places`` [7, 2], upper left and lower right corner of the box, then the five points: from the middle of the mark,
+    in its sides. Where there is no mark, there is no face. The sides of a picture are multiples of 32.
+    """
+    graph = Graph()
+    picture = graph.input(name, [1, 3, "height", "width"])
+    ends = [[graph.constant([n], dtype=np.int64) for n in (k, k + 1, 1)] for k in range(3)]
+    red, green, blue = (graph.op("Slice", picture, *end) for end in ends)
+    # In display values; half covered pixels count half.
+    more = graph.op("Mul", graph.op("Sub", green, graph.op("Max", red, blue)), graph.constant(128 / 255))
+    weight = graph.op("Mul", graph.op("Sub", more, graph.constant(0.25)), graph.constant(2.0))
+    weight = graph.op("Clip", weight, graph.constant(0.0), graph.constant(1.0))
+    one = graph.op("Add", graph.op("Mul", weight, graph.constant(0.0)), graph.constant(1.0))
+    area = graph.op("ReduceSum", weight, keepdims=0)
+    middle = []
+    for axis in (3, 2):
+        index = graph.op("CumSum", one, graph.constant(axis, dtype=np.int64))
+        moment = graph.op("ReduceSum", graph.op("Mul", weight, index), keepdims=0)
+        middle.append(graph.op("Div", moment, graph.op("Max", area, graph.constant(1.0))))
+    flat = [graph.op("Reshape", value, graph.constant([1, 1], dtype=np.int64)) for value in middle]
+    # Counting began with one.
+    centre = graph.op("Sub", graph.op("Concat", *flat, axis=1), graph.constant(1.0))
+    beside = graph.op("Mul", graph.op("Sqrt", area), graph.constant(np.asarray(places)))
+    found = graph.op("Div", graph.op("Add", centre, beside), graph.constant(8.0))
+    found = graph.op("Reshape", found, graph.constant([1, 14], dtype=np.int64))
+    cut = [[graph.constant([n], dtype=np.int64) for n in span] for span in ((0, 4, 1), (4, 14, 1))]
+    box, keys = (graph.op("Slice", found, *span) for span in cut)
+    sure = graph.op("Clip", graph.op("Div", area, graph.constant(40.0)), graph.constant(0.0), graph.constant(0.9))
+    values = sure, graph.op("Mul", box, graph.constant([-1.0, -1.0, 1.0, 1.0])), keys
+    for kind, (value, width) in enumerate(zip(values, (1, 4, 10), strict=True)):
+        for level, stride in enumerate((8, 16, 32)):
+            cells = graph.op("AveragePool", one, kernel_shape=[stride] * 2, strides=[stride] * 2)
+            column = graph.op("Reshape", cells, graph.constant([-1, 1], dtype=np.int64))
+            column = graph.op("Concat", column, column, axis=0)
+            place = graph.op("CumSum", column, graph.constant(0, dtype=np.int64))
+            # The first anchor of the finest level, at the picture's corner.
+            first = graph.op("Sub", graph.constant(2.0 if level == 0 else 0.0), place)
+            first = graph.op("Clip", first, graph.constant(0.0), graph.constant(1.0))
+            graph.output(graph.op("Mul", first, value), f"{kind}.{stride}", [f"anchors{level}", width])
+    return graph.save(path)
+
+
 def card_for(card: Mapping[str, Any], path: Path, **changes: Any) -> dict[str, Any]:
     """A real card made to describe a generated file: its file, sha256 and licence changed, all else as it is."""
     return {

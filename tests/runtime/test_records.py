@@ -136,6 +136,25 @@ def test_what_a_dead_process_left_is_swept(tmp_path):
     assert not left.exists()
 
 
+def test_a_dead_process_that_nobody_has_asked_for_is_dead(tmp_path):
+    """As a killed job's is in a container, for seconds or for ever; and one that lives keeps what it makes."""
+    import socket
+    import subprocess
+
+    record, _ = fulfil(task(tmp_path), work)
+    stem = record.folder.parent / f".detect-0001-0008.feed.part-{socket.gethostname()}"
+    with subprocess.Popen(["sleep", "60"]) as child:
+        left = stem.with_name(f"{stem.name}-{child.pid}")
+        left.mkdir()
+        fulfil(task(tmp_path, code="new"), work)
+        assert left.exists()
+        child.kill()
+        while " Z " not in Path(f"/proc/{child.pid}/stat").read_text():
+            pass
+        fulfil(task(tmp_path, code="newer"), work)
+        assert not left.exists()
+
+
 def test_files_can_go_into_a_folder_of_fixed_names(tmp_path):
     out = tmp_path / "out" / "sh010"
     record, _ = fulfil(task(tmp_path, into=out), work)

@@ -8,35 +8,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from shows import LOOKS, TestShow, add_movie, new_show
+from neural import ARCFACE, EMBEDDED, FRAMES, Make, cards_of, change, neural_show, shift, source, unit
+from shows import TestShow, add_movie
 
 import generated
 from understudy.faces.files import read_tracks
 from understudy.media import stills
-from understudy.media.frames import Frames
 from understudy.media.movie import opened
 from understudy.media.plate import Plate
 from understudy.runtime.records import read_record
-from understudy.show.document import read_document
-from understudy.show.schema import conform
 
-# One worker renders the show for all of them.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("families")]
-
-SIZE, FRAMES = (480, 270), 4
-PLAIN = {
-    "match": {"colour": "none", "light": 0, "texture": False, "grain": False},
-    "composite": {"blend": "alpha"},
-}
-EMBEDDED = ("blazeface_full_range", "face_mesh_468")
-ARCFACE = "arcface_w600k_r50"
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -47,7 +35,6 @@ for path in given.iterdir():
     crop[..., 1] = crop[..., 1] // 2
     cv2.imwrite(str(made / path.name), crop)
 """
-Make = Callable[[Path], Path]
 
 SWAPPERS: dict[str, Make] = {
     "inswapper_128": generated.inswapper,
@@ -100,94 +87,32 @@ def looks() -> dict[str, dict[str, Any]]:
     return found
 
 
-def models(folder: Path, root: Path, store: Path, more: dict[str, Make]) -> dict[str, Any]:
-    """The delivered cards over generated files, and two of a studio's own; the files lie beside the show."""
-    cards = conform(read_document(root / "config" / "models.yaml", "list of models"), "models")
-    found: dict[str, Any] = {}
-    for name in EMBEDDED:
-        found[name] = cards[name] | {"sources": [{"path": str(store / cards[name]["file"])}]}
-    files = folder / "weights"
-    files.mkdir(parents=True)
-    for name, make in more.items():
-        found[name] = generated.card_for(cards[name], make(files / cards[name]["file"]))
+def own_cards(folder: Path) -> dict[str, Any]:
+    """Two models of a studio's own, whose files lie beside the show."""
     own = {"role": "swapper", "licence": "ours", "evidence": "trained here", "uses": ["commercial", "research", "test"]}
-    path = generated.dfm(files / "studio.dfm")
-    found["studio_dfm"] = own | {
-        "family": "dfm", "file": path.name, "sources": [{"path": str(path)}], "template": "dfl_whole_face",
-    }  # fmt: skip
-    program = files / "vendor.py"
+    path = generated.dfm(folder / "studio.dfm")
+    program = folder / "vendor.py"
     program.write_text(PROGRAM)
     command = [sys.executable, str(program), "{input}", "{output}", "{source}"]
-    found["vendor"] = own | {
-        "family": "external", "file": "none", "sources": [], "template": "arcface_128", "size": 128,
-        "settings": {"command": command},
+    return {
+        "studio_dfm": own | {
+            "family": "dfm", "file": path.name, "sources": [{"path": str(path)}], "template": "dfl_whole_face",
+        },
+        "vendor": own | {
+            "family": "external", "file": "none", "sources": [], "template": "arcface_128", "size": 128,
+            "settings": {"command": command},
+        },
     }  # fmt: skip
-    return found
-
-
-def neural_show(
-    folder: Path, root: Path, store: Path, wanted: dict[str, dict[str, Any]], more: dict[str, Make]
-) -> TestShow:
-    """A show with one shot for every look, all of one plate."""
-    show = new_show(folder, folder / "store")
-    plate = add_movie(show, "plate", FRAMES, SIZE, "astronaut")
-    show.rows = [f"{name}\t{plate}\t\t\tastronaut\t{name}\treview\t\t" for name in wanted]
-    show.config |= {"models": str(folder / "models.yaml"), "lock": str(folder / "models.lock"), "purpose": "test"}
-    (folder / "models.yaml").write_text(json.dumps(models(folder, root, store, more), indent=1))
-    settings = {"settings": LOOKS["show"]["settings"] | PLAIN}
-    named = {name: {"settings": look} for name, look in wanted.items()}
-    (folder / "config").mkdir(exist_ok=True)
-    (folder / "config" / "looks.yaml").write_text(
-        yaml.safe_dump({"show": settings, "looks": named, "shots": {}})
-    )
-    show.write()
-    return show
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, root: Path, store: Path) -> TestShow:
     """Every family's shot, rendered."""
     folder = tmp_path_factory.mktemp("families")
-    show = neural_show(folder, root, store, looks(), SWAPPERS | FEEDERS | OTHERS)
-    said = show.run(check=False).stdout
-    # QC may fail a shot whose face was turned green; nothing else may.
-    assert "verdict" in said and not list(show.work.glob("*/logs/**/*.failed")), said[-6000:]
+    cards = cards_of(folder, root, store, SWAPPERS | FEEDERS | OTHERS)
+    show = neural_show(folder, cards | own_cards(folder), looks(), add_movie)
+    show.run()
     return show
-
-
-def finished(show: TestShow, shot: str, frame: int) -> np.ndarray:
-    return stills.read(show.out / shot / "frames" / f"{shot}.{frame:04d}.tif").astype(np.float64) / 255
-
-
-def change(show: TestShow, shot: str, over: str = "", frame: int = 2) -> np.ndarray:
-    """What a finished frame has over another shot's, or over the plate: [n, 3].
-
-    Only where the matte is whole and nothing can have been clipped.
-    """
-    plate = Plate.from_dict(json.loads((show.work / shot / "plate.json").read_text()))
-    stores = [read_record(path).folder for path in sorted((show.work / shot / "extract").glob("*.json"))]
-    plain = Frames(plate, stores).read(frame).astype(np.float64) / 255
-    before, after = finished(show, over, frame) if over else plain, finished(show, shot, frame)
-    matte = stills.read(show.out / shot / "matte" / f"{shot}.{frame:04d}.tif")[..., 0]
-    inside = (matte == 65535) & (after > 0.02).all(axis=2) & (after < 0.98).all(axis=2)
-    assert inside.sum() > 300, f"{shot}: {inside.sum()} pixels to judge by"
-    return (after - before)[inside]
-
-
-def shift(latent: np.ndarray) -> np.ndarray:
-    return np.clip(latent @ generated.colours(), -generated.MOST, generated.MOST)
-
-
-def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
-
-
-def source(show: TestShow) -> np.ndarray:
-    """The talent's direction by the generated recogniser: there is one picture."""
-    record = read_record(show.result / "talent" / "astronaut" / "atlas.json")
-    with np.load(record.path("atlas.npz")) as arrays:
-        (vector,) = arrays[f"vectors.{ARCFACE}"]
-    return unit(vector.astype(np.float64))
 
 
 def test_every_shot_came_to_its_end(made: TestShow) -> None:

@@ -253,9 +253,17 @@ def _seal(path: Path) -> dict[str, Any]:
 def _sweep(bench: Path, prefix: str) -> None:
     """Remove what dead processes of this machine left half-made for the same record."""
     for left in bench.glob(f"{prefix}*.part-{socket.gethostname()}-*"):
-        pid = int(left.name.rsplit("-", 1)[1])
-        if not Path(f"/proc/{pid}").exists():
+        if not _alive(int(left.name.rsplit("-", 1)[1])):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # Who was killed with their parent stays listed until the first process of the machine, or container, asks for them.
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def verify(folder: Path) -> dict[str, list[str]]:
