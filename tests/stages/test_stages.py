@@ -26,6 +26,7 @@ from understudy.stages.finished import finished
 from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
 from understudy.stages.review import by_stage
+from understudy.stages.swap import atlas_of
 from understudy.stages.verdict import verdict
 
 SIZE = (200, 100)
@@ -255,3 +256,21 @@ def test_the_verdict_tells_failures_and_counts_warnings(tmp_path: Path, state: s
     assert failed is bad
     assert words.startswith(f"a: {state}, 2 warnings\n")
     assert ("  frames 7-9 t01: no face\n    -> add roto" in words) is bad
+
+
+def test_what_a_picture_is_worth_is_the_word_of_the_engines_own_recogniser(tmp_path: Path):
+    picture = tmp_path / "a.png"
+    stills.write(picture, np.zeros((8, 8, 3), np.uint8), kind="png", depth=8)
+
+    def work(folder: Path) -> dict[str, Any]:
+        arrays = {"points0": np.zeros((468, 3)), "light0": np.zeros(3), "five0": np.zeros((5, 2))}
+        for name, worth in (("one", 0.2), ("other", 0.9)):
+            arrays |= {f"vectors.{name}": np.ones((1, 4)), f"quality.{name}": np.array([worth])}
+        np.savez(folder / "atlas.npz", **arrays)
+        return {"talent": "mara", "pictures": [str(picture)]}
+
+    record, _ = fulfil(Task("talent", tmp_path / "atlas.json", {"talent": "mara"}, {}, "c", {}), work)
+    assert atlas_of(record, ["one"]).quality.tolist() == [0.2]
+    assert atlas_of(record, ["other"]).quality.tolist() == [0.9]
+    assert set(atlas_of(record, ["one"]).embeddings) == {"one", "other"}
+    assert len(atlas_of(record).quality) == 0

@@ -495,7 +495,8 @@ def _check_models(show: Show, shot: Shot) -> None:
     settings = show.settings(shot.id)
     check_models(settings, show.models, where)
     check_purpose(show.purpose, every_model(settings, show.models), show.models, where)
-    if show.pictures_of(shot.id) and not settings["detect"]["recogniser"]:
+    look = settings["detect"]
+    if show.pictures_of(shot.id) and not look["recogniser"] and look["faces"] != "insightface":
         raise ConfigError(
             "a performer is cast by a picture, and nobody tells faces apart",
             where=where,

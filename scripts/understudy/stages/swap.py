@@ -25,7 +25,7 @@ from understudy.stages.plates import plate_of
 from understudy.stages.tracks import Roles, Tracks, cast_of
 
 
-def atlas_of(record: Record) -> TalentAtlas:
+def atlas_of(record: Record, recognisers: Sequence[str] = ()) -> TalentAtlas:
     """A talent's pictures with what was found on them."""
     with np.load(record.path("atlas.npz"), allow_pickle=False) as arrays:
         count = len(record.facts["pictures"])
@@ -33,7 +33,9 @@ def atlas_of(record: Record) -> TalentAtlas:
             tuple(arrays[f"{name}{index}"] for index in range(count)) for name in ("points", "light", "five")
         )
         vectors = {key.partition(".")[2]: arrays[key] for key in arrays.files if key.startswith("vectors.")}
-        quality = arrays["quality"] if "quality" in arrays.files else ()
+        # What a picture is worth is one recogniser's word: the one that the engine is fed by, if there is one.
+        judged = [f"quality.{name}" for name in recognisers if f"quality.{name}" in arrays.files]
+        quality = arrays[judged[0]] if judged else ()
     pictures = tuple(read_picture(Path(path)) for path in record.facts["pictures"])
     return TalentAtlas(record.facts["talent"], pictures, points, lights, fives, vectors, quality)
 
@@ -52,7 +54,8 @@ class Performers:
         device = device_of(job, half=settings["precision"] == "half")
         self._engine: Engine[Any] = load_engine(settings["engine"], settings["model"], job.weights, device)
         records = {record.facts["talent"]: record for record in job.records("talents")}
-        atlases = {name: atlas_of(records[name]) for name in sorted(set(roles.values()))}
+        feeders = [name for name, weights in job.weights.items() if weights.card.role == "recogniser"]
+        atlases = {name: atlas_of(records[name], feeders) for name in sorted(set(roles.values()))}
         self._tracks = cast
         self._talents = {name: atlases[roles[name]] for name in cast}
         self._states: dict[tuple[str, str], Any] = {}

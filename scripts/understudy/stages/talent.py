@@ -40,7 +40,7 @@ def talent(job: Job) -> Facts:
         one = identity(vectors, worth, [str(path) for path in pictures], where)
         arrays[f"vectors.{recogniser}"] = vectors
         # A picture of somebody else says nothing of the talent, whatever it is worth as a picture.
-        arrays["quality"] = one.weights
+        arrays[f"quality.{recogniser}"] = one.weights
         strangers[recogniser] = [str(path) for path, counts in zip(pictures, one.weights, strict=True) if not counts]
     np.savez(job.folder / "atlas.npz", allow_pickle=False, **arrays)
     return {"talent": name, "pictures": [str(path) for path in pictures], "left out": strangers}
