@@ -6,8 +6,8 @@ Everything is display-encoded RGB, float; a map is a 3x4 matrix [A | b], colours
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
@@ -96,7 +96,7 @@ def to_cdl(colour: Mapping[str, Any], name: str) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ColorDecisionList xmlns="urn:ASC:CDL:v1.2">\n'
         "  <ColorDecision>\n"
-        f"    <ColorCorrection id={quoteattr(name)}>\n"
+        f"    <ColorCorrection id=\"{escape(name)}\">\n"
         "      <SOPNode>\n"
         f"        <Description>{escape(name)}: new face to plate, display-encoded RGB</Description>\n"
         f"        <Slope>{row(colour['slope'])}</Slope>\n"
