@@ -119,5 +119,5 @@ def to_cube(colour: Mapping[str, Any], name: str, size: int = 33) -> str:
     m = np.asarray(colour["matrix"], np.float64)
     table = np.stack([red, green, blue], axis=-1).reshape(-1, 3) @ m[:, :3].T + m[:, 3]
     title = "".join(c for c in name if c.isprintable() and c != '"')
-    rows = "".join(f"{r:.6f} {g:.6f} {b:.6f}\n" for r, g, b in table)
+    rows = "%.6f %.6f %.6f\n" * len(table) % tuple(table.ravel().tolist())
     return f'TITLE "{title}"\nLUT_3D_SIZE {size}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n{rows}'
