@@ -16,7 +16,7 @@ help:
 	@echo "make demo       render the demo show into demo/render/demo"
 	@echo "make test       lint, types, and the tests that take seconds"
 	@echo "make test-slow  the tests that take minutes"
-	@echo "make bench      measure cost per frame"
+	@echo "make bench      measure cost per frame, and what running a network costs beside it"
 	@echo "make lock       resolve the lock files (needs uv); versions that still fit are kept, unless the files are removed"
 	@echo "make clean      remove what the demo made"
 
@@ -42,13 +42,14 @@ lint: .venv/.stamp
 	snakemake --lint
 
 test: lint
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 test-slow: .venv/.stamp
-	$(RUN) -m pytest -n 2 -m slow
+	$(RUN) -m pytest -n 2 --dist loadgroup -m slow
 
 bench: .venv/.stamp
 	$(RUN) tests/bench/cost.py --models models
+	$(RUN) tests/bench/runner.py
 
 # The lock files hold all there is to install, so that pip is given --no-deps: insightface asks for a second OpenCV, and beside
 # `gpu` for a second onnxruntime, which both are left out.

@@ -12,6 +12,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/stamps.smk"
 include: "rules/models.smk"
 include: "rules/plates.smk"
 include: "rules/faces.smk"

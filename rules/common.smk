@@ -11,14 +11,14 @@ from pathlib import Path
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-from understudy.runtime.doctor import check_runtime
 from understudy.runtime.cards import has_file
-from understudy.stages.fetch import drop_stale
-from understudy.stages.ingest_first import ingest_first
+from understudy.runtime.doctor import check_runtime
 from understudy.runtime.lock import hold
+from understudy.runtime.models import drop_stale
 from understudy.runtime.status import write_plan
 from understudy.show.load import load_show
 from understudy.show.plan import Plan, Stamp
+from understudy.stages.ingest_first import ingest_first
 
 BASE = Path.cwd()
 SHOW = load_show(config, BASE, today=date.today())
@@ -29,6 +29,8 @@ if workflow.is_main_process:
         print(f"nothing to do: the shot list {config['shots']} has no shots", file=sys.stderr)
     for words in SHOW.warnings():
         print(f"warning: {words}", file=sys.stderr)
+    for words in SHOW.costs():
+        print(f"cost: {words}", file=sys.stderr)
     drop_stale(SHOW.work / "models", SHOW.models, SHOW.models_needed(), SHOW.store)
     ingest_first(SHOW, config, HERE / "ingest.smk")
 
@@ -64,30 +66,25 @@ def job(stage):
     return of
 
 
-def chunks_of(stage):
-    """The records of a stage for every chunk of a shot."""
+def chunk_of(stage):
+    """The record of a stage for a chunk; none where the shot does without that stage."""
 
     def of(wildcards):
-        return [f"{SHOW.work}/{wildcards.shot}/{stage}/{chunk}.json" for chunk in PLAN.chunks(wildcards.shot)]
+        name = f"{SHOW.work}/{wildcards.shot}/{stage}/{wildcards.chunk}.json"
+        return name if PLAN.has(stage, wildcards.shot) else []
 
     return of
 
 
-def stored_chunk(wildcards):
-    """The frame store of a chunk of a movie plate; a sequence is read in place."""
-    if PLAN.movie(wildcards.shot):
-        return f"{SHOW.work}/{wildcards.shot}/extract/{wildcards.chunk}.json"
-    return []
+def chunks_of(stage):
+    """The records of a stage for every chunk of a shot; none where the shot does without that stage."""
 
+    def of(wildcards):
+        shot = wildcards.shot
+        chunks = PLAN.chunks(shot) if PLAN.has(stage, shot) else []
+        return [f"{SHOW.work}/{shot}/{stage}/{chunk}.json" for chunk in chunks]
 
-def stored_shot(wildcards):
-    """The frame stores of a whole shot."""
-    return chunks_of("extract")(wildcards) if PLAN.movie(wildcards.shot) else []
-
-
-def delivered_stills(wildcards):
-    """The records of a shot's frames and mattes, where a delivery asks for any."""
-    return chunks_of("stills")(wildcards) if PLAN.stills(wildcards.shot) else []
+    return of
 
 
 def talents_of_shot(wildcards):
@@ -135,16 +132,6 @@ def roto_files(wildcards):
 def pictures_of_cast(wildcards):
     """The pictures that performers of a shot are cast by."""
     return [str(path) for path in SHOW.pictures_of(wildcards.shot).values()]
-
-
-def enhanced_chunk(wildcards):
-    """The restored faces of a chunk, where the look has any."""
-    return f"{SHOW.work}/{wildcards.shot}/enhance/{wildcards.chunk}.json" if PLAN.enhanced(wildcards.shot) else []
-
-
-def enhanced_shot(wildcards):
-    """The restored faces of a whole shot."""
-    return chunks_of("enhance")(wildcards) if PLAN.enhanced(wildcards.shot) else []
 
 
 def talent_job(wildcards):

@@ -8,7 +8,7 @@ rule match:
         crops=chunks_of("align"),
         tracks="<work>/{shot}/track.json",
         faces=chunks_of("swap"),
-        restored=enhanced_shot,
+        restored=chunks_of("enhance"),
         mattes=chunks_of("matte"),
     output:
         "<work>/{shot}/match.json",
@@ -32,7 +32,7 @@ rule composite:
         crops="<work>/{shot}/align/{chunk}.json",
         tracks="<work>/{shot}/track.json",
         faces="<work>/{shot}/swap/{chunk}.json",
-        restored=enhanced_chunk,
+        restored=chunk_of("enhance"),
         mattes="<work>/{shot}/matte/{chunk}.json",
         fit="<work>/{shot}/match.json",
     output:

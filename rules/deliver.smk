@@ -5,7 +5,7 @@ rule stills:
     """Write the finished frames of one chunk, and their mattes, into the shot's results."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_chunk,
+        frames=chunk_of("extract"),
         finished="<work>/{shot}/composite/{chunk}.json",
     output:
         "<work>/{shot}/stills/{chunk}.json",
@@ -26,9 +26,9 @@ rule encode:
     """Encode the movies of a shot and lay the shot's settings and fit beside them."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_shot,
+        frames=chunks_of("extract"),
         finished=chunks_of("composite"),
-        stills=delivered_stills,
+        stills=chunks_of("stills"),
         fit="<work>/{shot}/match.json",
     output:
         "<work>/{shot}/encode.json",
@@ -49,7 +49,7 @@ rule qc:
     """Measure the finished frames of a shot against its plate, and flag what a person should look at."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_shot,
+        frames=chunks_of("extract"),
         tracks="<work>/{shot}/track.json",
         crops=chunks_of("align"),
         mattes=chunks_of("matte"),

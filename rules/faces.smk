@@ -24,7 +24,7 @@ rule detect:
     """Find every face of one chunk: box, landmarks, score."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_chunk,
+        frames=chunk_of("extract"),
         models=models_of("detect"),
     output:
         "<work>/{shot}/detect/{chunk}.json",
@@ -45,7 +45,7 @@ rule track:
     """Link, fill, smooth and cast the faces of a whole shot."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_shot,
+        frames=chunks_of("extract"),
         faces=chunks_of("detect"),
         pictures=pictures_of_cast,
         models=models_of("track"),
@@ -68,7 +68,7 @@ rule align:
     """Cut the crops of one chunk's cast faces out of the plate."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_chunk,
+        frames=chunk_of("extract"),
         tracks="<work>/{shot}/track.json",
     output:
         "<work>/{shot}/align/{chunk}.json",

@@ -37,7 +37,7 @@ rule hero:
     """Render the few most telling frames of a shot."""
     input:
         plate="<work>/{shot}/plate.json",
-        frames=stored_shot,
+        frames=chunks_of("extract"),
         tracks="<work>/{shot}/track.json",
         talents=talents_of_shot,
         roto=roto_files,

@@ -81,7 +81,7 @@ def test_the_talent_is_recognised_on_a_real_plate(clip, shared, identity, networ
     made = engine.swap(images, state, contexts)
     faces = [new.image for new in made]
     mattes = [
-        layers(p, i.shape[:2], new.matte, i, [], MATTE)["matte"]
+        layers(p, i.shape[:2], new.matte, lambda image=i: image, {}, [], MATTE)["matte"]
         for i, new, p in zip(images, made, points, strict=True)
     ]
     samples = [Sample(*row) for row in zip(images, faces, mattes, points, strict=True)]

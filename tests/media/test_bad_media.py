@@ -13,7 +13,7 @@ import pytest
 
 from understudy.errors import PlateError
 from understudy.media import stills
-from understudy.media.plate import fingerprint, probe
+from understudy.media.plate import probe
 
 Make = Callable[..., Path]
 
@@ -242,8 +242,7 @@ def test_empty_folder_and_single_image(tmp_path: Path) -> None:
     refused(tmp_path / "s", "holds no numbered images")
     refused(sequence(tmp_path / "t", [1]) / "a.0001.png", "this is a single image")
     refused(tmp_path / "t" / "b.%04d.png", "no file matches this pattern")
-    with pytest.raises(PlateError, match="there is no such file or folder"):
-        fingerprint(tmp_path / "nothing.mov")
+    refused(tmp_path / "nothing.mov", "there is no such file or folder")
 
 
 def test_names_with_percent_signs_and_spaces(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from understudy.errors import DeliverableError, PlateError
 from understudy.media import colour, crops, stills
 from understudy.media.frames import Frames
 from understudy.media.frames import header as frame_header
-from understudy.media.plate import Plate, fingerprint, probe
+from understudy.media.plate import Plate, probe
 
 KINDS = [
     ("png", 8),
@@ -52,18 +52,20 @@ def test_stills_are_bit_identical(tmp_path: Path, kind: str, depth: int, channel
     before = image(stills.dtype(kind, depth), channels)
     path = tmp_path / f"a{stills.suffix(kind)}"
     stills.write(path, before, kind=kind, depth=depth)
-    for after in (stills.read(path), stills.read_back(path)):
-        assert after.dtype == before.dtype
-        np.testing.assert_array_equal(bits(after), bits(before))
+    after = stills.read(path)
+    assert after.dtype == before.dtype
+    np.testing.assert_array_equal(bits(after), bits(before))
 
 
-def test_what_was_written_is_read_back_as_read_reads_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [0, 3])
+def test_a_stored_tiff_is_read_as_it_was_written(tmp_path: Path, channels: int) -> None:
     path = tmp_path / "matte.tif"
-    stills.write(path, image("uint16", 0), kind="tiff", depth=16)
-    np.testing.assert_array_equal(stills.read_back(path), stills.read(path))
+    before = image("uint16", channels)
+    stills.write(path, before, kind="tiff", depth=16)
+    np.testing.assert_array_equal(stills.read_stored(path), before)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(PlateError, match="the image cannot be read"):
-        stills.read_back(path)
+        stills.read_stored(path)
 
 
 @pytest.mark.parametrize(("kind", "depth"), [("png", 16), ("tiff", 16), ("exr", 32)])
@@ -133,9 +135,6 @@ def test_sequences_are_used_in_place(tmp_path: Path, kind: str, depth: int, spac
     assert Plate.from_dict(json.loads(json.dumps(plate.to_dict()))) == plate
     for frame, wanted in pictures.items():
         np.testing.assert_array_equal(bits(Frames(plate).read(frame)), bits(wanted))
-    before = fingerprint(tmp_path)
-    (tmp_path / f"p_999{stills.suffix(kind)}").touch()
-    assert fingerprint(tmp_path) != before
 
 
 def test_overscan_windows_are_kept(tmp_path: Path) -> None:
@@ -255,8 +254,7 @@ def test_mattes_are_packed_for_every_program(tmp_path: Path) -> None:
     with tifffile.TiffFile(path) as file:
         assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
     np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), matte)
-    for back in (stills.read(path), stills.read_back(path)):
-        np.testing.assert_array_equal(back, np.repeat(matte[..., None], 3, axis=2))
+    np.testing.assert_array_equal(stills.read(path), np.repeat(matte[..., None], 3, axis=2))
 
 
 def test_two_crop_stores_are_written_side_by_side_and_read_in_any_order(tmp_path: Path) -> None:
@@ -327,16 +325,14 @@ def test_integer_codes_survive_the_way_to_display_and_back(dtype: str) -> None:
     codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
     shown = colour.to_display(codes, plate(dtype, "display"))
     assert (shown.dtype, shown[0], shown[-1]) == (np.float32, 0, 1)
-    np.testing.assert_array_equal(
-        colour.quantise(colour.from_display(shown, plate(dtype, "display")), dtype), codes
-    )
+    np.testing.assert_array_equal(colour.quantise(shown, dtype), codes)
 
 
 def test_half_floats_survive_the_way_to_display_and_back() -> None:
     linear = plate("float16", "scene_linear")
     every = np.arange(65536, dtype=np.uint16).view(np.float16)
     finite = every[np.isfinite(every) & (np.abs(every) >= 1e-4)]
-    back = colour.quantise(colour.from_display(colour.to_display(finite, linear), linear), "float16")
+    back = colour.quantise(colour.to_linear(colour.to_display(finite, linear)), "float16")
     np.testing.assert_array_equal(back, finite)
     assert np.isfinite(colour.to_display(every, linear)).all()
 

@@ -69,7 +69,7 @@ def test_chunks_cover_the_range_once(make_plan: MakePlan):
     assert plan.chunks("seq") == ["0001001-0001016", "0001017-0001020"]
     assert plan.frames("mov", "0000049-0000050") == (49, 50)
     assert (plan.frames("mov"), plan.frames("seq")) == ((1, 50), (1001, 1020))
-    assert (plan.movie("mov"), plan.movie("seq")) == (True, False)
+    assert (plan.has("extract", "mov"), plan.has("extract", "seq")) == (True, False)
 
 
 def test_in_and_out_cut_the_plate(make_plan: MakePlan):

@@ -25,6 +25,7 @@ from understudy.stages.encode import sweep
 from understudy.stages.finished import finished
 from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
+from understudy.stages.review import by_stage
 from understudy.stages.verdict import verdict
 
 SIZE = (200, 100)
@@ -219,6 +220,12 @@ def test_a_refused_plate_leaves_neither(tmp_path: Path):
     with pytest.raises(PlateError, match="the file is empty"):
         ingest(tmp_path / "a.mov", tmp_path / "plate.json", tmp_path / "plate.stamp")
     assert names(tmp_path) == ["a.mov"]
+
+
+def test_the_page_shows_settings_by_stage_and_models_by_licence():
+    row = {"name": "net", "file": "net.onnx", "sha256": "0" * 64, "licence": "MIT", "evidence": "its LICENSE"}
+    shown = by_stage({"swap": {"engine": "mesh"}, "purpose": "research", "models": [row]})
+    assert shown == {"swap": {"engine": "mesh"}, "models": {"purpose": "research", "net": "MIT"}}
 
 
 @pytest.mark.parametrize(("state", "bad"), [("ok", False), ("warn", False), ("fail", True)])

@@ -27,6 +27,9 @@ from understudy.runtime.records import read_record
 from understudy.show.document import read_document
 from understudy.show.schema import conform
 
+# One worker renders the show for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("families")]
+
 SIZE, FRAMES = (480, 270), 4
 PLAIN = {
     "match": {"colour": "none", "light": 0, "texture": False, "grain": False},
@@ -157,8 +160,10 @@ def finished(show: TestShow, shot: str, frame: int) -> np.ndarray:
 
 
 def change(show: TestShow, shot: str, over: str = "", frame: int = 2) -> np.ndarray:
-    """What a finished frame has over another shot's, or over the plate: [n, 3], where the matte is whole and nothing can
-    have been clipped."""
+    """What a finished frame has over another shot's, or over the plate: [n, 3].
+
+    Only where the matte is whole and nothing can have been clipped.
+    """
     plate = Plate.from_dict(json.loads((show.work / shot / "plate.json").read_text()))
     stores = [read_record(path).folder for path in sorted((show.work / shot / "extract").glob("*.json"))]
     plain = Frames(plate, stores).read(frame).astype(np.float64) / 255

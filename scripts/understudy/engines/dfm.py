@@ -36,7 +36,7 @@ class DfmEngine:
     def __init__(self, card: ModelCard, path: Path, device: Device) -> None:
         full = described(card, path)
         self._network = Network(full, path, device)
-        self._size = full.size or 0
+        self._template, self._size = full.aligned
 
     @property
     def card(self) -> Card:
@@ -77,7 +77,7 @@ class DfmEngine:
         self, crops: Sequence[Image], state: Mapping[str, float], context: Sequence[FaceContext]
     ) -> list[NewFace]:
         """Faces and, as mattes, the lesser of the file's two masks. See `understudy.engines.base.Engine.swap`."""
-        pages, transforms = cut(crops, context, self._network.card.template or TEMPLATE, self._size, 1)
+        pages, transforms = cut(crops, context, self._template, self._size, 1)
         made = self._network(target=pages, **state)
         mattes = np.clip(np.minimum(made["target_mask"], made["mask"]), 0, 1)
         return [NewFace(*new) for new in zip(np.clip(made["image"], 0, 1), mattes, transforms, strict=True)]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import aligned_side, cut, portrait, rim
+from understudy.engines.pages import cut, portrait, rim
 from understudy.errors import ConfigError, ModelError
 from understudy.runtime.cards import ModelCard
 
@@ -46,7 +46,7 @@ class ExternalEngine:
 
     def __init__(self, card: ModelCard) -> None:
         self._name, self._where = card.name, f"model {card.name}"
-        self._template, self._size = aligned_side(card)
+        self._template, self._size = card.aligned
         command = card.settings.get("command")
         if (
             not isinstance(command, list | tuple)

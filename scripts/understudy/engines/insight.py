@@ -1,4 +1,4 @@
-"""insightface's own INSwapper and ArcFace, run as they are: what a look with ``faces: insightface`` gets.
+"""insightface's own INSwapper and ArcFace, run as they are: what a look with ``engine: insightface`` gets.
 
 They work in 8 bit and truncate; everything around them does not. The crop is ours, since theirs aliases on a face that
 is larger than the network's side: they are handed a picture that is the crop already, with the five points where their
@@ -7,10 +7,7 @@ template has them, so that what they cut is what they were given.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,10 @@ from numpy.typing import NDArray
 
 from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
-from understudy.engines.pages import aligned_side, cut, rim, spoken, worth
+from understudy.engines.pages import cut, rim, spoken, worth
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import TEMPLATES, similarity
+from understudy.faces.insight import bgr8, quiet
 from understudy.runtime.cards import ModelCard
 from understudy.runtime.sessions import Device, session
 
@@ -59,9 +57,9 @@ class InsightEngine:
             )
         feeder, file = recognisers[0]
         self._name = card.name
-        self._template, self._size = aligned_side(card)
-        self._feeder = aligned_side(feeder)
-        with _quiet():
+        self._template, self._size = card.aligned
+        self._feeder = feeder.aligned
+        with quiet():
             self._swapper = INSwapper(str(path), session(path, device, where))
             self._recogniser = ArcFaceONNX(str(file), session(file, device, f"model {feeder.name} ({file})"))
         if self._swapper.emap.shape != (512, 512):
@@ -109,7 +107,7 @@ class InsightEngine:
             take(picture, similarity(five, template, size), size)
             for picture, five in zip(talent.pictures, talent.fives, strict=True)
         ]
-        vectors = np.concatenate([self._recogniser.get_feat(_bgr8(page)) for page in pages])
+        vectors = np.concatenate([self._recogniser.get_feat(bgr8(page)) for page in pages])
         return InsightState(spoken(vectors, worth(talent))[0], rim(self._size, float(settings["feather"])))
 
     def swap(
@@ -124,20 +122,7 @@ class InsightEngine:
         target = Face(kps=TEMPLATES["arcface_128"].astype(np.float32) * self._size)
         made = []
         for page, transform in zip(pages, transforms, strict=True):
-            with _quiet():
-                bgr, _ = self._swapper.get(_bgr8(page), target, source, paste_back=False)
+            with quiet():
+                bgr, _ = self._swapper.get(bgr8(page), target, source, paste_back=False)
             made.append(NewFace(bgr[..., ::-1].astype(np.float32) / 255, state.rim, transform))
         return made
-
-
-def _bgr8(page: Image) -> NDArray[np.uint8]:
-    """Display RGB as insightface takes it: rounded to 8 bit, BGR."""
-    return np.ascontiguousarray(np.rint(np.clip(page, 0, 1)[..., ::-1] * 255).astype(np.uint8))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what insightface prints, and without scikit-image's warnings about how it is called."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from understudy.engines.base import Engine
-from understudy.errors import ConfigError, ModelError
+from understudy.errors import ConfigError
 from understudy.runtime.cards import ModelCard, Weights
 from understudy.runtime.sessions import Device
 
@@ -58,7 +57,7 @@ def load_engine(
     if name == "dfm":
         from understudy.engines.dfm import DfmEngine
 
-        return DfmEngine(weights.card, _file(weights), device)
+        return DfmEngine(weights.card, weights.file, device)
     if name == "external":
         from understudy.engines.external import ExternalEngine
 
@@ -67,15 +66,15 @@ def load_engine(
         from understudy.engines.insight import InsightEngine
 
         return InsightEngine(
-            weights.card, _file(weights), [(one.card, _file(one)) for one in recognisers], device
+            weights.card, weights.file, [(one.card, one.file) for one in recognisers], device
         )
     from understudy.engines.onnx import OnnxEngine
     from understudy.runtime.network import Network
 
     return OnnxEngine(
-        Network(weights.card, _file(weights), device),
+        Network(weights.card, weights.file, device),
         recognisers[0].card.name if recognisers else "",
-        Network(converters[0].card, _file(converters[0]), device) if converters else None,
+        Network(converters[0].card, converters[0].file, device) if converters else None,
     )
 
 
@@ -117,9 +116,3 @@ def _closure(models: Mapping[str, Weights], card: ModelCard) -> list[Weights]:
         one = _pick(models, name, f"model {card.name}, fed_by")
         found += [one, *_closure(models, one.card)]
     return list({one.card.name: one for one in found}.values())
-
-
-def _file(weights: Weights) -> Path:
-    if weights.path is None:
-        raise ModelError("it has no file", where=f"model {weights.card.name}", fix="run: snakemake models")
-    return weights.path

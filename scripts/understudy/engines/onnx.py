@@ -18,7 +18,7 @@ from understudy.comp.lay import take
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.boost import phases
 from understudy.engines.latent import Rows, converted, mapped, toward, unit
-from understudy.engines.pages import aligned_side, cut, portrait, rim, spoken, worth
+from understudy.engines.pages import cut, portrait, rim, spoken, worth
 from understudy.engines.tiles import join, soften, split
 from understudy.errors import ConfigError, ModelError
 from understudy.faces.align import similarity
@@ -90,7 +90,7 @@ class OnnxEngine:
                 fix="correct the card's `fed_by`",
             )
         self._network, self._converter, self._recogniser = network, converter, recogniser
-        self._template, self._size = aligned_side(card)
+        self._template, self._size = card.aligned
         self._shift = float(card.settings.get("shift", 0.0))
         self._emap = network.constant("emap", (512, 512)) if card.family in MAPPED else None
 

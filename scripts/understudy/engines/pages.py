@@ -14,7 +14,6 @@ from understudy.errors import ConfigError
 from understudy.faces.align import similarity
 from understudy.faces.geometry import pose
 from understudy.faces.identity import average
-from understudy.runtime.cards import ModelCard
 
 Matrix = NDArray[np.float64]
 
@@ -102,14 +101,3 @@ def portrait(talent: TalentAtlas, track: Performance) -> int:
     poses = np.radians([pose(points)[:2] for points in talent.points])
     near = np.cos(performer[None] - poses[:, None]).prod(axis=2).mean(axis=1)
     return int(np.argmax(judged * np.maximum(near, 0)))
-
-
-def aligned_side(card: ModelCard) -> tuple[str, int]:
-    """Template and side of the crops that a card's network takes; ConfigError where the card leaves them out."""
-    if card.template is None or card.size is None:
-        raise ConfigError(
-            "its card says neither how a face lies in its crop nor how large that is",
-            where=f"model {card.name}",
-            fix="add `template` and `size` to the card",
-        )
-    return card.template, card.size

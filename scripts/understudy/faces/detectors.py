@@ -24,12 +24,6 @@ from understudy.runtime.network import Network
 # Two boxes that share more than this are one face, whichever network, size or angle they come from. Twins that are left
 # are found out by their landmarks.
 SAME_BOX = 0.4
-# Lowest score that a look may ask for, and why.
-LEAST_SCORE = 0.3
-WHY_LEAST_SCORE = (
-    "below 0.3 these networks take hands, patterns and blurred background for faces, and each of them costs a landmark"
-    " look and may become a track; .5 is usual, for faces that are missed add a size or an angle"
-)
 
 # Pixels of the square that one cell covers, level by level.
 STRIDES = (8, 16, 32)

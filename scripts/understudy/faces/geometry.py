@@ -142,12 +142,6 @@ def to_face(params: ArrayLike) -> Matrix:
     return inverse(to_frame(params))
 
 
-def params_of(matrix: ArrayLike) -> NDArray[np.float64]:
-    """(cx, cy, log scale, angle) of a 2x3 similarity matrix: the inverse of `to_frame`."""
-    m = np.asarray(matrix, np.float64)
-    return np.array([m[0, 2], m[1, 2], np.log(np.hypot(m[0, 0], m[1, 0])), np.arctan2(m[1, 0], m[0, 0])])
-
-
 def inverse(matrix: ArrayLike) -> Matrix:
     """Inverse of a 2x3 matrix."""
     m = np.asarray(matrix, np.float64)

@@ -58,7 +58,7 @@ class Analysis:
         from insightface.app import FaceAnalysis
 
         try:
-            with _quiet():
+            with quiet():
                 self._app = FaceAnalysis(
                     str(folder),
                     allowed_modules=list(MODULES),
@@ -86,8 +86,8 @@ class Analysis:
 
     def __call__(self, image: Image, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first; five keys each."""
-        with _quiet():
-            boxes, keys = self._app.det_model.detect(_bgr8(image), det_thresh=min_score)
+        with quiet():
+            boxes, keys = self._app.det_model.detect(bgr8(image), det_thresh=min_score)
         if keys is None:
             raise ModelError("its detector gives no points", where=f"insightface's {self.files[0]}")
         return [
@@ -99,8 +99,8 @@ class Analysis:
         """The faces of a picture with the recogniser's embeddings, raw, of crops laid by the faces' five points."""
         from insightface.app.common import Face as Theirs
 
-        recogniser, bgr = self._app.models["recognition"], _bgr8(image)
-        with _quiet():
+        recogniser, bgr = self._app.models["recognition"], bgr8(image)
+        with quiet():
             vectors = [recogniser.get(bgr, Theirs(kps=face.five - 0.5)) for face in faces]
         return [
             replace(face, embedding=vector.astype(np.float32))
@@ -108,14 +108,14 @@ class Analysis:
         ]
 
 
-def _bgr8(image: Image) -> NDArray[np.uint8]:
-    """A picture as insightface takes it: 8 bit, blue first."""
+def bgr8(image: Image) -> NDArray[np.uint8]:
+    """A picture (uint8, or float32 0..1, limited and rounded) as insightface takes it: 8 bit, blue first."""
     eight = image if image.dtype == np.uint8 else np.rint(unit_float(image) * 255).astype(np.uint8)
     return np.ascontiguousarray(eight[..., ::-1])
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what insightface prints, and without scikit-image's warnings about how it is called."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

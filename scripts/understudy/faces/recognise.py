@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import ModelError
 from understudy.faces.align import cut, similarity
 from understudy.faces.boxes import Image
 from understudy.faces.detect import Face
@@ -28,15 +27,9 @@ class Recogniser:
     """
 
     def __init__(self, network: Network) -> None:
-        card = network.card
-        if card.template is None or card.size is None:
-            raise ModelError(
-                f"the card of {card.name} does not say how a face lies in its crop",
-                fix="give it a template and a size, for ArcFace: template: arcface_112_v2, size: 112",
-            )
-        extras = card.settings
-        self._network, self._template, self.size = network, card.template, card.size
-        self._shift = float(extras.get("shift", 0.0))
+        self._network = network
+        self._template, self.size = network.card.aligned
+        self._shift = float(network.card.settings.get("shift", 0.0))
 
     def crop(self, image: Image, five: NDArray[np.floating]) -> NDArray[np.float32]:
         """What the network sees of a face: [size, size, 3] float32 RGB 0..1, of a picture and its five points."""

@@ -46,15 +46,6 @@ def to_display(array: np.ndarray, plate: Plate) -> np.ndarray:
     return from_linear(values) if plate.space == "scene_linear" else values
 
 
-def from_display(array: np.ndarray, plate: Plate) -> np.ndarray:
-    """Return display-encoded float32 in the plate's encoding: float32, 0..1 for integer plates.
-
-    `quantise` makes the codes.
-    """
-    values = array.astype(np.float32, copy=False)
-    return to_linear(values) if plate.space == "scene_linear" else values
-
-
 def quantise(array: np.ndarray, dtype: str | np.dtype) -> np.ndarray:
     """Return float values as `dtype`: for integers scaled by the largest code, clipped and rounded, once."""
     kind = np.dtype(dtype)

@@ -120,24 +120,6 @@ def probe(path: Path, *, rate: Fraction | None = None) -> Plate:
     return probe_movie.probe(path, rate) if is_movie else probe_sequence.probe(path, rate)
 
 
-def fingerprint(path: Path) -> str:
-    """Return a digest of the names, sizes and modification times of a plate's files; reads no pixels.
-
-    Changed: probe again. Kept outside of `Plate`, which knows no times. Raises PlateError where there is
-    nothing.
-    """
-    from understudy.media import probe_sequence
-
-    files = [path] if path.is_file() else [file for _, file in probe_sequence.locate(path)[1]]
-    digest = hashlib.sha256()
-    for file in files:
-        status = file.stat()
-        digest.update(
-            f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape")
-        )
-    return digest.hexdigest()
-
-
 def identity(path: Path) -> tuple[str, int, str]:
     """Return a file's (name, bytes, sha256 of the size and of 64 KiB at the head, the middle and the tail)."""
     size = path.stat().st_size

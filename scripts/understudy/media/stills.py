@@ -94,14 +94,6 @@ def read(path: Path) -> np.ndarray:
     return pixels if channels == list(range(spec.nchannels)) else np.ascontiguousarray(pixels[..., channels])
 
 
-def read_back(path: Path) -> np.ndarray:
-    """Return a picture that `write` made, as `read` does: TIFF at a tenth of the cost. Raises PlateError."""
-    if path.suffix != suffix("tiff"):
-        return read(path)
-    pixels = read_stored(path)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-
-
 def read_stored(path: Path) -> np.ndarray:
     """Return a TIFF of ours as it was written, [h, w] or [h, w, 3|4]. Raises PlateError."""
     try:

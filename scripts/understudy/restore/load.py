@@ -18,13 +18,13 @@ def load_restorer(card: ModelCard, path: Path, device: Device = Device()) -> Res
     Raises
     ------
     ConfigError
-        The card is none of a restorer, or does not say how a face lies in its crop.
+        The card is none of a restorer.
     ModelError
         The file is not what its card says.
     """
-    if card.role != "restorer" or card.template is None or card.size is None:
+    if card.role != "restorer":
         raise ConfigError(
-            f"a restorer with a `template` and a `size` is needed; this is a {card.role}",
+            f"a restorer is needed; this is a {card.role}",
             where=f"model {card.name}",
             fix="choose a model whose role is restorer",
         )

@@ -121,6 +121,17 @@ class ModelCard:
     outputs: Mapping[str, Tensor]
     settings: Mapping[str, Any]
 
+    @property
+    def aligned(self) -> tuple[str, int]:
+        """Template and side of the crops that the network takes; a `ModelError` where the card leaves one out."""
+        if self.template is None or self.size is None:
+            raise ModelError(
+                "its card does not say how a face lies in its crop",
+                where=f"model {self.name}",
+                fix="give it a template and a size, for ArcFace: template: arcface_112_v2, size: 112",
+            )
+        return self.template, self.size
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -128,6 +139,13 @@ class Weights:
 
     card: ModelCard
     path: Path | None
+
+    @property
+    def file(self) -> Path:
+        """The file, for whoever cannot do without; a `ModelError` if there is none."""
+        if self.path is None:
+            raise ModelError("it has no file", where=f"model {self.card.name}", fix="run: snakemake models")
+        return self.path
 
 
 def has_file(card: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -149,3 +149,10 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def drop_stale(stamps: Path, cards: Mapping[str, Mapping[str, Any]], names: Iterable[str], store: Path) -> None:
+    """Remove the stamps of models whose file has left the store, so that it is fetched again. One `stat` a model."""
+    for name in names:
+        if not (store / str(cards[name]["file"])).is_file():
+            (stamps / f"{name}.json").unlink(missing_ok=True)

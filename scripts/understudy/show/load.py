@@ -17,7 +17,7 @@ from understudy.show.cast import CastEntry, parse_cast
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges
 from understudy.show.looks import Looks, load_looks
-from understudy.show.models import EMBEDDED, check_models, every_model, recognisers_of, warnings
+from understudy.show.models import EMBEDDED, check_models, costs, every_model, recognisers_of, warnings
 from understudy.show.overrides import Overrides, load_overrides
 from understudy.show.schema import check_cells, conform, filled, schema
 from understudy.show.settings import Settings
@@ -163,10 +163,18 @@ class Show:
         return {str(entry.value): self.base / str(entry.value) for entry in cast if entry.kind == "like"}
 
     def warnings(self) -> list[str]:
-        """What a person should know before the selected shots are rendered; equal words of several shots once."""
+        """What a person should know before the selected shots are rendered."""
+        return self._told(warnings)
+
+    def costs(self) -> list[str]:
+        """What the selected shots take many times over."""
+        return self._told(partial(costs, cards=self.models))
+
+    def _told(self, say: Callable[[Settings], Iterable[str]]) -> list[str]:
+        """What there is to say of the selected shots' settings; equal words of several shots once."""
         told: dict[str, list[str]] = {}
         for shot in self.shots:
-            for words in warnings(self.settings(shot)):
+            for words in say(self.settings(shot)):
                 told.setdefault(words, []).append(shot)
         return [f"{', '.join(shots)}: {words}" for words, shots in told.items()]
 

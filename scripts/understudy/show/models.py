@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from understudy.engines.boost import cost
 from understudy.errors import ConfigError
 from understudy.tables import nearest
 from understudy.trust.licences import closure
@@ -107,9 +108,9 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
         for name in value if isinstance(value, list) else _named(value):
             able = [other for other, card in cards.items() if card["role"] == role]
             if name not in able:
-                is_one = f"{name} is a {cards[name]['role']}" if name in cards else f"there is no model {name!r}"
+                is_one = f"{name} is {_a(cards[name]['role'])}" if name in cards else f"there is no model {name!r}"
                 raise ConfigError(
-                    f"{stage}.{key}: {is_one}", where=where, fix=f"name a {role}: {nearest(name, able)}"
+                    f"{stage}.{key}: {is_one}", where=where, fix=f"name {_a(role)}: {nearest(name, able)}"
                 )
     detect, swap = settings["detect"], settings["swap"]
     if swap["engine"] == "mesh" and swap["model"]:
@@ -133,6 +134,7 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
         raise ConfigError("detect.detectors is empty", where=where, fix="name one, or set detect.faces to embedded")
     if detect["five"] == "landmarker" and not detect["landmarker"]:
         raise ConfigError("detect.five is landmarker, and detect.landmarker names none", where=where, fix="name one")
+    _passes(settings, cards, where)
     if swap["strength"] != 1 and swap["engine"] == "onnx":
         feeders = recognisers_of(settings, cards)
         if feeders and detect["recogniser"] not in feeders:
@@ -157,6 +159,28 @@ def warnings(settings: Settings) -> Iterator[str]:
             f"swap.boost is {boost}: over {MOST_BOOST} the cost goes on growing with the square, and no detail comes"
             " with it"
         )
+
+
+def costs(settings: Settings, cards: Cards) -> Iterator[str]:
+    """What a look takes many times over, for settings that `check_models` lets pass."""
+    swap = settings["swap"]
+    passes = _passes(settings, cards, "")
+    if passes > 1:
+        size = cards[swap["model"]]["size"]
+        yield f"{passes} passes of {swap['model']} a face (boost {swap['boost']} over {size})"
+
+
+def _passes(settings: Settings, cards: Cards, where: str) -> int:
+    """Runs of the swapper that one face takes; a ConfigError for a boost that the network's side does not divide."""
+    swap = settings["swap"]
+    card = cards[swap["model"]] if swap["engine"] == "onnx" else {}
+    if "size" not in card:
+        return 1
+    return cost(card["size"], swap["boost"], card.get("settings", {}).get("boost", ()), where)
+
+
+def _a(role: str) -> str:
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
 
 
 def _named(name: str) -> list[str]:

@@ -90,13 +90,16 @@ class Plan:
         self._show.check_frames(shot, first, last)
         return {chunk_name(a, b): (a, b) for a, b in chunks(first, last, self._show.chunk)}
 
-    def movie(self, shot: str) -> bool:
-        """Whether the shot's plate is a movie (and so needs a frame store)."""
-        return self._stamps[shot].kind == "movie"
-
-    def enhanced(self, shot: str) -> bool:
-        """Whether the shot's look restores the new faces."""
-        return bool(self._resolved[shot]["enhance"]["model"])
+    def has(self, stage: str, shot: str) -> bool:
+        """Whether a shot goes through a stage: only a movie has a frame store, only some looks restore, and so on."""
+        if stage == "extract":
+            return self._stamps[shot].kind == "movie"
+        if stage == "enhance":
+            return bool(self._resolved[shot]["enhance"]["model"])
+        if stage == "stills":
+            asked = (self._show.deliveries[name] for name in self._show.shots[shot].delivery)
+            return any(delivery["frames"] or delivery["matte"] for delivery in asked)
+        return True
 
     def models(self, stage: str, shot: str) -> tuple[str, ...]:
         """Names of the models that a stage of a shot is given; for ``qc``, which runs none, of all of the shot."""
@@ -116,7 +119,7 @@ class Plan:
 
     def last(self, shot: str) -> list[str]:
         """Names of the records that nothing but a whole shot asks for."""
-        stages = ("composite", "stills") if self.stills(shot) else ("composite",)
+        stages = [stage for stage in ("composite", "stills") if self.has(stage, shot)]
         return ["encode", "qc", *(f"{stage}/{chunk}" for stage in stages for chunk in self.chunks(shot))]
 
     def frames(self, shot: str, chunk: str | None = None) -> tuple[int, int]:
@@ -223,8 +226,7 @@ class Plan:
         for shot, ranges in self._chunks.items():
             chunked = {name: last - first + 1 for name, (first, last) in ranges.items()}
             whole = sum(chunked.values())
-            needed = {"extract": self.movie(shot), "enhance": self.enhanced(shot), "stills": self.stills(shot)}
-            stages = {stage: chunked for stage in CHUNKED if needed.get(stage, True)}
+            stages = {stage: chunked for stage in CHUNKED if self.has(stage, shot)}
             stages |= {stage: {stage: whole} for stage in WHOLE}
             found[shot] = {stage: stages[stage] for stage in ORDER if stage in stages}
         return found

@@ -36,9 +36,9 @@ class Restorers:
 
     def __init__(self, settings: Mapping[str, Any], weights: Mapping[str, Weights], device: Device) -> None:
         given = weights[settings["model"]]
-        assert given.path is not None
         self._settings = settings
-        self._restorer = load_restorer(given.card, given.path, device)
+        self._restorer = load_restorer(given.card, given.file, device)
+        self._template, self._side = given.card.aligned
 
     def make(
         self,
@@ -54,18 +54,14 @@ class Restorers:
         images:
             Crops of ``cuts``, float32 display [h, w, 3].
         """
-        card = self._restorer.card
-        template, side = card.template, card.size
-        assert template is not None
-        assert side is not None
         fives = [tracks[cut.track].five[cut.index] - cut.corner[:2] for cut in cuts]
-        places = [similarity(five, template, side) for five in fives]
+        places = [similarity(five, self._template, self._side) for five in fives]
         seen = [
-            before_restoring(crop, new, place, side)
+            before_restoring(crop, new, place, self._side)
             for crop, new, place in zip(images, faces, places, strict=True)
         ]
         made = self._restorer.restore(np.stack(seen), self._settings)
-        larger = made.shape[1] / side
+        larger = made.shape[1] / self._side
         return [Restored(image, larger * place) for image, place in zip(made, places, strict=True)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,3 @@ def fetch_model(
     """
     path = fetch(model, card, Path(store), Path(wheel) if wheel else None, mirror=mirror, lock=Path(lock))
     write_text(stamp, json.dumps({"file": path.name, "sha256": sha256_of(path)}))
-
-
-def drop_stale(stamps: Path, cards: Mapping[str, Mapping[str, Any]], names: Iterable[str], store: Path) -> None:
-    """Remove the stamps of models whose file has left the store, so that it is fetched again. One `stat` a model."""
-    for name in names:
-        if not (store / str(cards[name]["file"])).is_file():
-            (stamps / f"{name}.json").unlink(missing_ok=True)

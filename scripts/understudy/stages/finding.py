@@ -17,9 +17,7 @@ from understudy.stages.networks import network_of
 
 def mesh_of(job: Job) -> FaceMesh:
     """The network of 468 points."""
-    path = job.weights[LANDMARKER].path
-    assert path is not None
-    return FaceMesh(path)
+    return FaceMesh(job.weights[LANDMARKER].file)
 
 
 class Finder:
@@ -85,9 +83,7 @@ class Finder:
         if look["faces"] == "insightface":
             self._analysis = _analysis(job, look)
             return self._analysis
-        path = job.weights[DETECTOR].path
-        assert path is not None
-        return BlazeFace(path)
+        return BlazeFace(job.weights[DETECTOR].file)
 
 
 def _analysis(job: Job, look: Mapping[str, Any]) -> Any:
@@ -97,7 +93,6 @@ def _analysis(job: Job, look: Mapping[str, Any]) -> Any:
 
     with TemporaryDirectory() as folder:
         for name in look["members"]:
-            path = job.weights[name].path
-            assert path is not None
+            path = job.weights[name].file
             (Path(folder) / path.name).symlink_to(path.absolute())
         return Analysis(Path(folder), look["sizes"], Device(**job.device))

@@ -16,11 +16,10 @@ def device_of(job: Job, *, half: bool = False) -> Device:
     return Device(**job.device, fp16=half)
 
 
-def network_of(job: Job, name: str, *, half: bool = False) -> Network:
+def network_of(job: Job, name: str) -> Network:
     """A model of the job, loaded and checked against its card."""
     # A job without networks does not load what runs them.
     from understudy.runtime.network import Network
 
     weights = job.weights[name]
-    assert weights.path is not None
-    return Network(weights.card, weights.path, device_of(job, half=half))
+    return Network(weights.card, weights.file, device_of(job))

@@ -48,5 +48,11 @@ def entry(qc: Record, encode: Record) -> dict[str, Any]:
         "cast": [{"performer": track, "talent": talent} for track, talent in sorted(report["cast"].items())],
         "tracks": report["tracks"],
         "bounds": bounds(Limits.of(settings["qc"])),
-        "settings": settings,
+        "settings": by_stage(settings),
     }
+
+
+def by_stage(ran: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `settings.json` says as the page shows it: stage to name to value, the models by their licences."""
+    stages = {stage: own for stage, own in ran.items() if isinstance(own, dict)}
+    return stages | {"models": {"purpose": ran["purpose"], **{row["name"]: row["licence"] for row in ran["models"]}}}
