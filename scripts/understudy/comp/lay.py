@@ -49,12 +49,11 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
 
     Returns
     -------
-    Face [H, W, 3] and matte [H, W] of the crop's size; where the page is the whole crop, page and matte themselves.
-    Outside the page the face is the crop's bits and the matte 0; a page that equals `take` of the crop gives the crop's
-    bits everywhere.
+    Face [H, W, 3] and matte [H, W] of the crop's size. Outside the page the face is the crop's bits and the matte 0;
+    a page that equals `take` of the crop gives the crop's bits everywhere.
     """
     if page.shape == crop.shape and np.array_equal(transform, np.eye(2, 3)):
-        return page, matte
+        return page.copy(), matte.copy()
     height, width = page.shape[:2]
     face, laid = crop.copy(), np.zeros(crop.shape[:2], np.float32)
     box, inside = covered(transform, (height, width), crop.shape[:2])
