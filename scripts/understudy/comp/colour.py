@@ -6,8 +6,8 @@ Everything is display-encoded RGB, float; a map is a 3x4 matrix [A | b], colours
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
@@ -96,7 +96,7 @@ def to_cdl(colour: Mapping[str, Any], name: str) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ColorDecisionList xmlns="urn:ASC:CDL:v1.2">\n'
         "  <ColorDecision>\n"
-        f"    <ColorCorrection id={quoteattr(name)}>\n"
+        f"    <ColorCorrection id=\"{escape(name)}\">\n"
         "      <SOPNode>\n"
         f"        <Description>{escape(name)}: new face to plate, display-encoded RGB</Description>\n"
         f"        <Slope>{row(colour['slope'])}</Slope>\n"
@@ -119,5 +119,5 @@ def to_cube(colour: Mapping[str, Any], name: str, size: int = 33) -> str:
     m = np.asarray(colour["matrix"], np.float64)
     table = np.stack([red, green, blue], axis=-1).reshape(-1, 3) @ m[:, :3].T + m[:, 3]
     title = "".join(c for c in name if c.isprintable() and c != '"')
-    rows = "".join(f"{r:.6f} {g:.6f} {b:.6f}\n" for r, g, b in table)
+    rows = "%.6f %.6f %.6f\n" * len(table) % tuple(table.ravel().tolist())
     return f'TITLE "{title}"\nLUT_3D_SIZE {size}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n{rows}'

@@ -74,16 +74,19 @@ def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
     """
     rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    shape = [cv2.getOptimalDFTSize(n + LAG) for n in known[box].shape]
-
-    def products(values: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
-        return np.fft.irfft2(np.abs(np.fft.rfft2(values, shape, axes=(0, 1))) ** 2, shape, axes=(0, 1))
-
+    height, width = known[box].shape
+    below, beside = cv2.getOptimalDFTSize(height + LAG) - height, cv2.getOptimalDFTSize(width + LAG) - width
     lags = np.arange(-LAG, LAG + 1)
-    grid = np.ix_(lags, lags)
+
+    def products(values: Image) -> F64:
+        padded = cv2.copyMakeBorder(values, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        spectrum = cv2.dft(padded, nonzeroRows=height)
+        sums = cv2.idft(cv2.mulSpectrums(spectrum, spectrum, 0, conjB=True), flags=cv2.DFT_SCALE)
+        return sums[np.ix_(lags, lags)].astype(np.float64)
+
     there = known[box].astype(np.float32)
-    sums, pairs = products(weighted(noise[box].astype(np.float32), there))[grid], products(there)[grid]
-    return sums.astype(np.float64) / np.maximum(pairs, 1)[..., None]
+    pairs = np.maximum(products(there), 1)
+    return np.stack([products(part * there) / pairs for part in cv2.split(noise[box].astype(np.float32))], axis=-1)
 
 
 def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:

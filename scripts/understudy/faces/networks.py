@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
@@ -27,6 +26,9 @@ class _Network:
     """A ``.tflite`` file with one image in and known outputs."""
 
     def __init__(self, path: Path, size: int, outputs: tuple[tuple[int, ...], ...]) -> None:
+        # Every stage that reads faces comes by this module; only those that look for them need LiteRT.
+        from ai_edge_litert.interpreter import Interpreter
+
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=1)
         except ValueError as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import imagecodecs
 import numpy as np
-import OpenImageIO
 import tifffile
 
 from understudy.errors import DeliverableError, PlateError
+
+# OpenImageIO itself is loaded by what needs it: frames of a movie do without.
+if TYPE_CHECKING:
+    import OpenImageIO
 
 PICTURE_LIMIT = 200_000_000
 """Most pixels that a talent picture may claim in its header."""
@@ -213,6 +216,8 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def _open(path: Path) -> OpenImageIO.ImageInput:
+    import OpenImageIO
+
     if not path.is_file():
         raise PlateError(
             "the file is missing" if not path.exists() else "this is no file",
@@ -307,6 +312,8 @@ def _write_tiff(path: Path, array: np.ndarray) -> None:
 
 
 def _write_oiio(path: Path, array: np.ndarray, kind: str, depth: int, header: Mapping[str, Any]) -> None:
+    import OpenImageIO
+
     pixels = array[..., None] if array.ndim == 2 else array
     height, width, channels = pixels.shape
     spec = OpenImageIO.ImageSpec(width, height, channels, _OIIO[array.dtype.name])

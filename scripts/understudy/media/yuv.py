@@ -80,14 +80,7 @@ class Codes:
         planes = [self.y, self.cb, self.cr]
         if self.depth > 8:
             planes = [cv2.convertScaleAbs(plane, alpha=2.0 ** (8 - self.depth)) for plane in planes]
-        sized = [
-            plane
-            if plane.shape == size[::-1]
-            else cv2.resize(
-                plane, size, interpolation=cv2.INTER_AREA if plane.shape[1] > size[0] else cv2.INTER_NEAREST
-            )
-            for plane in planes
-        ]
+        sized = [_sized(plane, size) for plane in planes]
         return cv2.transform(cv2.merge(sized), _to_rgb_matrix(8, self.matrix, self.full, 1, 255))
 
     def patched(self, patches: Sequence[Patch]) -> Codes:
@@ -147,8 +140,11 @@ def to_sheet(codes: Codes) -> np.ndarray:
     y, chroma = codes.y, (codes.cb, codes.cr)
     if codes.subsampling == "444":
         return np.vstack([y, *chroma])
-    below = np.hstack(chroma)
-    return np.vstack([np.pad(y, ((0, 0), (0, below.shape[1] - y.shape[1]))), below])
+    (height, width), (rows, columns) = y.shape, codes.cb.shape
+    sheet = np.zeros((height + rows, 2 * columns), y.dtype)
+    sheet[:height, :width] = y
+    sheet[height:, :columns], sheet[height:, columns:] = chroma
+    return sheet
 
 
 def from_sheet(sheet: np.ndarray, size: tuple[int, int], *, depth: int, matrix: str, full: bool) -> Codes:
@@ -244,6 +240,24 @@ def _levels(depth: int, full: bool) -> tuple[float, float, float, float]:
         return 0, top, top, 1 << (depth - 1)
     step = 1 << (depth - 8)
     return 16 * step, 219 * step, 224 * step, 128 * step
+
+
+def _sized(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A plane at another size (width, height), averaged where it is larger, repeated where it is smaller."""
+    (height, width), (wide, high) = plane.shape, size
+    if (height, width) == (high, wide):
+        return plane
+    if width > wide:
+        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    if width != -(-wide // 2) or height not in (high, -(-high // 2)):
+        return cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)
+    # Doubling is what most chroma needs: by copies, at half the cost of a resampling.
+    across = cv2.merge((plane, plane)).reshape(height, 2 * width)[:, :wide]
+    if height == high:
+        return across
+    doubled = np.empty((high, wide), plane.dtype)
+    doubled[::2], doubled[1::2] = across, across[: high // 2]
+    return doubled
 
 
 def _upsample(plane: np.ndarray, height: int, width: int) -> np.ndarray:
