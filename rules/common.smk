@@ -22,6 +22,7 @@ from understudy.stages.ingest_first import ingest_first
 
 BASE = Path.cwd()
 SHOW = load_show(config, BASE, today=date.today())
+NEEDED = SHOW.models_needed()
 
 if workflow.is_main_process:
     check_runtime()
@@ -31,7 +32,7 @@ if workflow.is_main_process:
         print(f"warning: {words}", file=sys.stderr)
     for words in SHOW.costs():
         print(f"cost: {words}", file=sys.stderr)
-    drop_stale(SHOW.work / "models", SHOW.models, SHOW.models_needed(), SHOW.store)
+    drop_stale(SHOW.work / "models", SHOW.models, NEEDED, SHOW.store)
     ingest_first(SHOW, config, HERE / "ingest.smk")
 
 PLAN = Plan(SHOW, {shot: Stamp.read(SHOW.work / shot / "plate.stamp") for shot in SHOW.shots})

@@ -36,7 +36,7 @@ rule doctor:
         root=str(SHOW.root),
         store=str(SHOW.store),
         lock=str(SHOW.lock),
-        models={name: SHOW.models[name] for name in SHOW.models_needed() if has_file(SHOW.models[name])},
+        models={name: SHOW.models[name] for name in NEEDED if has_file(SHOW.models[name])},
         provider=SHOW.device["provider"],
     script:
         "../scripts/doctor.py"

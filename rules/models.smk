@@ -21,4 +21,4 @@ rule fetch_model:
 rule models:
     """Every model that the looks of the selected shots need, and what feeds it, in the store."""
     input:
-        stamps_of_models(SHOW.models_needed()),
+        stamps_of_models(NEEDED),

@@ -6,14 +6,13 @@ from pathlib import Path
 from understudy.runtime.doctor import examine, report
 
 asked = snakemake.params
-lock = asked.get("lock")
 findings = examine(
     Path(asked.project),
     Path(asked.root),
     Path(asked.store),
     asked.models,
-    Path(lock) if lock else None,
-    asked.get("provider", "cpu"),
+    Path(asked.lock),
+    asked.provider,
 )
 Path(snakemake.log[0]).write_text(report(findings), encoding="utf-8")
 print(report(findings), file=sys.stderr)

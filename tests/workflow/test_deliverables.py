@@ -22,9 +22,6 @@ from understudy.media.frames import Frames
 from understudy.media.plate import Plate
 from understudy.runtime.records import file_hash, read_record
 
-# One show for all of them: two processes would render it twice.
-pytestmark = pytest.mark.xdist_group("deliverables")
-
 SIZE = (320, 180)
 PAIR = (480, 270)
 FRAMES = 5

@@ -41,6 +41,7 @@ ABOVE_BROWS: Final = (
 BROW_ROOM: Final = 0.25
 """How far above the brows a limited matte ends, before erosion, in IOD."""
 FOURTH: Final = 4
+"""Nodes from one coarse node of the distance field to the next."""
 NODES: Final = 20
 """Nodes of the distance field per IOD: a contour of radius 1 IOD is then within .0003 IOD of its place."""
 

@@ -26,7 +26,6 @@ LUMA = {
 }
 """Matrix name as ffmpeg says it -> weights of red and blue in luma."""
 
-
 _REACH = 2
 """Pixels around a box that its chroma depends on, in either direction of the conversion."""
 
@@ -57,6 +56,12 @@ class Codes:
         """420, 422 or 444."""
         (height, width), (rows, columns) = self.y.shape, self.cb.shape
         return "444" if columns == width else "422" if rows == height else "420"
+
+    @property
+    def _steps(self) -> tuple[int, int]:
+        """Pixels that a chroma sample stands for, across and down."""
+        (height, width), (rows, columns) = self.y.shape, self.cb.shape
+        return (width > columns) + 1, (height > rows) + 1
 
     def rgb(self, box: Box | None = None) -> np.ndarray:
         """The picture, or a box of it, as RGB (see `to_rgb`).
@@ -89,7 +94,7 @@ class Codes:
         Codes that no touched pixel reaches stay as they are.
         """
         made = [plane.copy() for plane in (self.y, self.cb, self.cr)]
-        across, down = (self.y.shape[1] > self.cb.shape[1]) + 1, (self.y.shape[0] > self.cb.shape[0]) + 1
+        across, down = self._steps
         for patch in patches:
             left, top, right, bottom = self._even(patch.box)
             after = self.rgb((left, top, right, bottom))
@@ -130,7 +135,7 @@ class Codes:
 
     def _part(self, box: Box) -> Codes:
         left, top, right, bottom = box
-        across, down = (self.y.shape[1] > self.cb.shape[1]) + 1, (self.y.shape[0] > self.cb.shape[0]) + 1
+        across, down = self._steps
         rows, columns = slice(top // down, -(-bottom // down)), slice(left // across, -(-right // across))
         return replace(self, y=self.y[top:bottom, left:right], cb=self.cb[rows, columns], cr=self.cr[rows, columns])
 

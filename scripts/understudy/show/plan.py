@@ -108,11 +108,6 @@ class Plan:
             return every_model(settings, cards)
         return models_of(stage, settings, cards, by_picture=bool(self._show.pictures_of(shot)))
 
-    def stills(self, shot: str) -> bool:
-        """Whether a delivery of the shot asks for frames or mattes."""
-        asked = (self._show.deliveries[name] for name in self._show.shots[shot].delivery)
-        return any(delivery["frames"] or delivery["matte"] for delivery in asked)
-
     def chunks(self, shot: str) -> list[str]:
         """Names of the shot's chunks, in order."""
         return list(self._chunks[shot])

@@ -32,6 +32,11 @@ class Restored:
 def before_restoring(crop: np.ndarray, new: NewFace, transform: Matrix, side: int) -> np.ndarray:
     """What a restorer sees [side, side, 3]: the plate's crop with the new face in it, aligned for the restorer."""
     laid, matte = lay(crop, new.image, new.transform, new.matte)
+    return _blended(crop, laid, matte, transform, side)
+
+
+def _blended(crop: np.ndarray, laid: np.ndarray, matte: np.ndarray, transform: Matrix, side: int) -> np.ndarray:
+    """The crop with a laid face in it by its matte, as a page [side, side, 3]."""
     return take(crop + weighted(laid - crop, matte), transform, side)
 
 
@@ -48,7 +53,7 @@ class Face:
         if self.restored is None or not share:
             return laid
         page, place = self.restored.image, self.restored.transform
-        before = take(crop + weighted(laid - crop, matte), place, page.shape[0])
+        before = _blended(crop, laid, matte, place, page.shape[0])
         return add(laid, (page - before) * np.float32(share), place)
 
 

@@ -63,8 +63,7 @@ class Performers:
     def _key(self, cut: Cut) -> tuple[str, str]:
         return cut.track, text_digest(settings_at(self._settings, cut.frame))
 
-    def _state(self, cut: Cut) -> Any:
-        key = self._key(cut)
+    def _state(self, key: tuple[str, str], cut: Cut) -> Any:
         if key not in self._states:
             now = settings_at(self._settings, cut.frame)
             self._states[key] = self._engine.prepare(self._talents[cut.track], self._tracks[cut.track], now)
@@ -84,10 +83,11 @@ class Performers:
             Crops of ``cuts``, float32 display [h, w, 3].
         """
         made: dict[int, NewFace] = {}
-        order = sorted(range(len(cuts)), key=lambda place: self._key(cuts[place]))
-        for _, places in groupby(order, key=lambda place: self._key(cuts[place])):
+        keys = [self._key(cut) for cut in cuts]
+        order = sorted(range(len(cuts)), key=keys.__getitem__)
+        for key, places in groupby(order, key=keys.__getitem__):
             group = list(places)
-            state, contexts = self._state(cuts[group[0]]), [self._context(cuts[place]) for place in group]
+            state, contexts = self._state(key, cuts[group[0]]), [self._context(cuts[place]) for place in group]
             faces = self._engine.swap([images[place] for place in group], state, contexts)
             made |= dict(zip(group, faces, strict=True))
         for place, cut in enumerate(cuts):
