@@ -67,12 +67,14 @@ def job(stage):
     return of
 
 
-def chunk_of(stage):
-    """The record of a stage for a chunk; none where the shot does without that stage."""
+def chunk_of(stage, reader=None):
+    """The record of a stage for a chunk, and for those beside it that a reader's window reaches; none without that stage."""
 
     def of(wildcards):
-        name = f"{SHOW.work}/{wildcards.shot}/{stage}/{wildcards.chunk}.json"
-        return name if PLAN.has(stage, wildcards.shot) else []
+        shot, chunk = wildcards.shot, wildcards.chunk
+        reach = PLAN.window(reader, shot) if reader else 0
+        chunks = PLAN.around(shot, chunk, reach) if PLAN.has(stage, shot) else []
+        return [f"{SHOW.work}/{shot}/{stage}/{name}.json" for name in chunks]
 
     return of
 

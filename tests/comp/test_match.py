@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 
@@ -37,9 +38,14 @@ def scene(seed: int = 0, sigma: float = 1.2, tint: tuple[float, ...] = (0.62, 0.
     return (np.array(tint) * (1 + 0.06 * rough[..., None])).astype(np.float32)
 
 
-def sample(plate: np.ndarray, new: np.ndarray) -> match.Sample:
-    points = face()
-    return match.Sample(plate, new, layers(points, SHAPE, None, lambda: plate, {}, [], MATTE)["matte"], points)
+def sample(plate: np.ndarray, new: np.ndarray, points: np.ndarray | None = None) -> match.Sample:
+    points = face() if points is None else points
+    laid = layers(points, SHAPE, None, lambda: plate, {}, [], MATTE)["matte"]
+    return match.Sample(plate, match.Laid(new), laid, match.Moment(7, points, 4))
+
+
+def finish(one: match.Sample, fitted: dict, settings: dict = COMPOSITE) -> tuple[np.ndarray, np.ndarray]:
+    return match.finish(one.crop, one.face, one.matte, one.moment, fitted, settings)
 
 
 def test_bands_and_the_last_blur_add_up_to_the_image() -> None:
@@ -184,7 +190,7 @@ def test_fit_and_finish_bring_colour_light_and_texture_to_the_plate() -> None:
     one = sample(plate, new)
     fitted = match.fit([one], MATCH)
     json.dumps(fitted)
-    result, weight = match.finish(plate, new, one.matte, one.points, fitted, COMPOSITE, 1)
+    result, weight = finish(one, fitted)
     inside = one.matte > 0.99
     assert result[inside].mean(axis=0) == pytest.approx(plate[inside].mean(axis=0), abs=0.01)
     out = plate + weight[..., None] * (result - plate)
@@ -201,7 +207,7 @@ def test_weight_is_zero_outside_and_the_same_seed_gives_the_same_bits(mode: str)
     fitted = match.fit([one], MATCH)
     assert fitted["grain"] is not None
     first, again = (
-        match.finish(plate, new, one.matte, one.points, fitted, {**COMPOSITE, "blend": mode}, 4)
+        finish(one, fitted, {**COMPOSITE, "blend": mode})
         for _ in range(2)
     )
     assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
@@ -213,10 +219,10 @@ def test_opacity_scales_the_weight_and_nothing_is_done_without_a_matte() -> None
     plate, new = scene(0), scene(9)
     one = sample(plate, new)
     fitted = match.fit([one], MATCH)
-    full = match.finish(plate, new, one.matte, one.points, fitted, COMPOSITE, 4)[1]
-    half = match.finish(plate, new, one.matte, one.points, fitted, {**COMPOSITE, "opacity": 0.5}, 4)[1]
+    full = finish(one, fitted)[1]
+    half = finish(one, fitted, {**COMPOSITE, "opacity": 0.5})[1]
     assert half == pytest.approx(full / 2)
-    result, weight = match.finish(plate, new, one.matte * 0, one.points, fitted, COMPOSITE, 4)
+    result, weight = finish(replace(one, matte=one.matte * 0), fitted)
     assert not weight.any() and np.array_equal(result, plate)
 
 
@@ -227,15 +233,13 @@ def test_values_beyond_display_range_stay_finite() -> None:
     one = sample(plate, new)
     for mode in ("multiband", "poisson", "alpha"):
         fitted = match.fit([one], MATCH)
-        result, weight = match.finish(
-            plate, new, one.matte, one.points, fitted, {**COMPOSITE, "blend": mode}, 4
-        )
+        result, weight = finish(one, fitted, {**COMPOSITE, "blend": mode})
         assert np.isfinite(result).all() and np.isfinite(weight).all()
 
 
 def test_a_track_without_any_skin_is_fitted_to_nothing() -> None:
     one = sample(scene(0), scene(9))
-    empty = match.Sample(one.crop, one.face, one.matte * 0, one.points)
+    empty = replace(one, matte=one.matte * 0)
     fitted = match.fit([empty], MATCH)
     assert np.array(fitted["colour"]["matrix"]) == pytest.approx(np.eye(3, 4))
     json.dumps(fitted)
@@ -243,8 +247,6 @@ def test_a_track_without_any_skin_is_fitted_to_nothing() -> None:
 
 def test_a_face_that_leaves_the_frame_is_finished() -> None:
     plate, new = scene(0), scene(9)
-    points = face(x=390.0, y=30.0)
-    laid = layers(points, SHAPE, None, lambda: plate, {}, [], MATTE)["matte"]
-    fitted = match.fit([match.Sample(plate, new, laid, points)], MATCH)
-    result, weight = match.finish(plate, new, laid, points, fitted, COMPOSITE, 4)
+    one = sample(plate, new, face(x=390.0, y=30.0))
+    result, weight = finish(one, match.fit([one], MATCH))
     assert weight.max() > 0.9 and np.isfinite(result).all()

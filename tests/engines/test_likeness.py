@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from understudy.comp.match import Sample, finish, fit
+from understudy.comp.match import Laid, Moment, Sample, finish, fit
 from understudy.comp.matte import layers
 from understudy.engines.base import FaceContext, TalentAtlas
 from understudy.engines.load import load_engine
@@ -23,7 +23,7 @@ from understudy.media.stills import read_picture
 
 SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
 MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": True}
+MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": True, "restored": 0.7}
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +84,16 @@ def test_the_talent_is_recognised_on_a_real_plate(clip, shared, identity, networ
         layers(p, i.shape[:2], new.matte, lambda image=i: image, {}, [], MATTE)["matte"]
         for i, new, p in zip(images, made, points, strict=True)
     ]
-    samples = [Sample(*row) for row in zip(images, faces, mattes, points, strict=True)]
+    samples = [
+        Sample(image, Laid(face), matte, Moment(n, at, n))
+        for n, (image, face, matte, at) in enumerate(zip(images, faces, mattes, points, strict=True))
+    ]
     fitted = fit(samples, MATCH)
     results = []
-    for n, (image, face, matte, at) in enumerate(zip(images, faces, mattes, points, strict=True)):
-        result, weight = finish(image, face, matte, at, fitted, {"blend": "multiband", "opacity": 1.0}, n)
-        results.append(image + weight[..., None] * (result - image))
+    for one in samples:
+        blend = {"blend": "multiband", "opacity": 1.0}
+        result, weight = finish(one.crop, one.face, one.matte, one.moment, fitted, blend)
+        results.append(one.crop + weight[..., None] * (result - one.crop))
     recogniser = identity.Recogniser(shared / "models" / "mobilefacenet" / "MobileFaceNet.onnx")
     likeness = identity.measure(zip(images, results, strict=True), picture, detector, landmarker, recogniser)
     assert likeness.talent >= 0.60, likeness

@@ -19,7 +19,6 @@ from understudy.media.plate import Plate
 from understudy.runtime.records import Record, Task, fulfil, read_record
 from understudy.show.plan import Stamp, current
 from understudy.stages.align import STEP, box_of, cuts_of
-from understudy.stages.composite import seed_of
 from understudy.stages.crops import Cut, read_cuts, write_cuts
 from understudy.stages.encode import sweep
 from understudy.stages.finished import finished
@@ -27,6 +26,7 @@ from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
 from understudy.stages.review import by_stage
 from understudy.stages.swap import atlas_of
+from understudy.stages.tracks import seed_of
 from understudy.stages.verdict import verdict
 
 SIZE = (200, 100)

@@ -19,8 +19,47 @@ SPECULAR: Final = 0.98
 """Quantile of luma above which skin shines and is left out of the colour fit."""
 FEWEST: Final = 24
 """Blocks of skin below which nothing is fitted."""
-LOOK: Final = ("light", "texture", "grain")
+LOOK: Final = ("light", "texture", "grain", "restored")
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A new face at a crop's own pixels.
+
+    Attributes
+    ----------
+    swapped:
+        The engine's, float32 display RGB [h, w, 3].
+    change:
+        What restoring changes of it at full strength, [h, w, 3]; None where the look restores nothing.
+    """
+
+    swapped: Image
+    change: Image | None = None
+
+    def at(self, share: float) -> Image:
+        """The face with a share of what restoring changes."""
+        return self.swapped if self.change is None or not share else self.swapped + np.float32(share) * self.change
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame of a track, as the finish must know it.
+
+    Attributes
+    ----------
+    frame:
+        The plate's own number.
+    points:
+        The performer's mesh [468, 3] in pixels of the crop.
+    seed:
+        Of everything random; from shot, track and frame.
+    """
+
+    frame: int
+    points: NDArray[np.floating]
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,18 +68,21 @@ class Sample:
 
     Attributes
     ----------
-    crop, face:
-        Plate and new face, float32 display RGB [h, w, 3].
+    crop:
+        Plate, float32 display RGB [h, w, 3].
     matte:
         float32 [h, w].
-    points:
-        The performer's mesh [468, 3] in pixels of the crop.
     """
 
     crop: Image
-    face: Image
+    face: Laid
     matte: Image
-    points: NDArray[np.floating]
+    moment: Moment
+
+    @property
+    def points(self) -> NDArray[np.floating]:
+        """The performer's mesh [468, 3] in pixels of the crop."""
+        return self.moment.points
 
 
 def _step(points: NDArray[np.floating]) -> int:
@@ -54,14 +96,19 @@ def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
     return skin(points, matte.shape, step) * reduced(matte, step)
 
 
-def _moments(samples: Sequence[Sample], skins: Sequence[Image]) -> dict[str, tuple[Any, Any]] | None:
+def _moments(
+    samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]
+) -> dict[str, tuple[Any, Any]] | None:
     """Moments of the face's and the plate's skin by blocks, without highlights; None where there is no skin."""
     weight = np.concatenate([area.reshape(-1) for area in skins])
     if weight.sum() < FEWEST:
         return None
     found = {}
-    for name in ("face", "crop"):
-        blocks = [reduced(getattr(sample, name), _step(sample.points)).reshape(-1, 1, 3) for sample in samples]
+    for name, images in (("face", faces), ("crop", [sample.crop for sample in samples])):
+        blocks = [
+            reduced(image, _step(sample.points)).reshape(-1, 1, 3)
+            for sample, image in zip(samples, images, strict=True)
+        ]
         pixels = np.concatenate(blocks)
         shine, pixels = texture.luma(pixels)[:, 0], pixels[:, 0]
         counted = weight * (shine <= np.quantile(shine[weight > 0.5 * weight.max()], SPECULAR))
@@ -109,7 +156,8 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     samples:
         Frames spread over the shot.
     settings:
-        ``colour`` (mkl, mean, none), ``light`` 0..1, ``texture`` and ``grain`` (whether they are matched).
+        ``colour`` (mkl, mean, none), ``light`` 0..1, ``texture`` and ``grain`` (whether they are matched), ``restored``
+        (share of what restoring changes).
 
     Returns
     -------
@@ -118,7 +166,8 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
-    found = _moments(samples, blocks)
+    made = [sample.face.at(settings["restored"]) for sample in samples]
+    found = _moments(samples, made, blocks)
     still = np.zeros(3), np.eye(3)
     solved = (
         colour.solve(settings["colour"], found["face"], found["crop"])
@@ -130,8 +179,8 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
         for sample, area in zip(samples, blocks, strict=True)
     ]
     faces = []
-    for sample, area in zip(samples, blocks, strict=True):
-        toned = colour.apply(sample.face, solved["matrix"])
+    for sample, raw, area in zip(samples, made, blocks, strict=True):
+        toned = colour.apply(raw, solved["matrix"])
         faces.append(
             light.relight(
                 toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]
@@ -162,30 +211,25 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
 
 def finish(
     crop: Image,
-    face: Image,
+    face: Laid,
     matte: Image,
-    points: NDArray[np.floating],
+    moment: Moment,
     fitted: Mapping[str, Any],
     settings: Mapping[str, Any],
-    seed: int,
 ) -> tuple[Image, Image]:
     """Make the new face sit in the plate: colour, light, texture, blend, grain.
 
     Parameters
     ----------
-    crop, face:
-        Plate and new face, float32 display RGB [h, w, 3].
+    crop:
+        Plate, float32 display RGB [h, w, 3].
     matte:
         float32 [h, w].
-    points:
-        The performer's mesh [468, 3] in pixels of the crop.
     fitted:
         What `fit` returned for the track.
     settings:
-        ``blend`` (multiband, poisson, alpha), ``opacity`` 0..1, and any of ``light``, ``texture``, ``grain``, which
-        otherwise are those of the fit.
-    seed:
-        Of the grain; from shot, track and frame.
+        ``blend`` (multiband, poisson, alpha), ``opacity`` 0..1, and any of ``light``, ``texture``, ``grain``,
+        ``restored``, which otherwise are those of the fit.
 
     Returns
     -------
@@ -197,6 +241,7 @@ def finish(
     result, weight = crop.copy(), np.zeros_like(matte)
     if not len(rows) or not look["opacity"]:
         return result, weight
+    points = moment.points
     unit, size = iod(points), texture.extent(points)
     room = max(8, round(0.3 * unit))
     box = (
@@ -205,7 +250,7 @@ def finish(
     )
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = colour.apply(face[box], fitted["colour"]["matrix"])
+    new = colour.apply(face.at(look["restored"])[box], fitted["colour"]["matrix"])
     blocks, step = _skin(laid, near), _step(near)
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
@@ -217,5 +262,7 @@ def finish(
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
     if look["grain"] and fitted["grain"] is not None:
         touched = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        result[touched] = grain.regrain(result[touched], matte[touched], fitted["grain"], fitted["own_grain"], seed)
+        result[touched] = grain.regrain(
+            result[touched], matte[touched], fitted["grain"], fitted["own_grain"], moment.seed
+        )
     return result, weight

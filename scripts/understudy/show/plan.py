@@ -112,6 +112,15 @@ class Plan:
         """Names of the shot's chunks, in order."""
         return list(self._chunks[shot])
 
+    def around(self, shot: str, chunk: str, frames: int) -> list[str]:
+        """Names of the chunks that a chunk lies in with so many frames on either side, in order."""
+        first, last = self._chunks[shot][chunk]
+        return [name for name, (a, b) in self._chunks[shot].items() if a <= last + frames and b >= first - frames]
+
+    def window(self, stage: str, shot: str) -> int:
+        """Frames on either side that a stage reads of its neighbours; it writes its own chunk's only."""
+        return 0
+
     def last(self, shot: str) -> list[str]:
         """Names of the records that nothing but a whole shot asks for."""
         stages = [stage for stage in ("composite", "stills") if self.has(stage, shot)]

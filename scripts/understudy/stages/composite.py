@@ -16,18 +16,13 @@ from understudy.media.colour import from_linear, quantise, to_display, to_linear
 from understudy.media.patches import Patch
 from understudy.media.plate import Plate
 from understudy.runtime.job import Job
-from understudy.runtime.records import Facts, text_digest
+from understudy.runtime.records import Facts
 from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
 from understudy.stages.faces import Face, new_faces
 from understudy.stages.plates import plate_of
-from understudy.stages.tracks import Tracks, cast_of
-
-
-def seed_of(shot: str, track: str, frame: int) -> int:
-    """Seed of everything random about one face on one frame."""
-    return int(text_digest([shot, track, frame])[:15], 16)
+from understudy.stages.tracks import Tracks, cast_of, moment_of
 
 
 def finish_frame(
@@ -61,9 +56,8 @@ def finish_frame(
         patches.lay(region, cut.box[:2], [patch for _, patch in made])
         now = settings_at(settings, cut.frame)
         crop = to_display(region, plate)
-        new, points = face.over(crop, now["restored"]), cut.inside(cast[cut.track].points)
-        seed = seed_of(shot, cut.track, cut.frame)
-        result, weight = finish(crop, new, matte, points, fits[cut.track], now, seed)
+        moment = moment_of(shot, cut, cast[cut.track])
+        result, weight = finish(crop, face.over(crop), matte, moment, fits[cut.track], now)
         rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))
         if not len(rows):
             continue

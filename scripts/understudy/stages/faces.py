@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.lay import add, back, lay, take
+from understudy.comp.match import Laid
 from understudy.comp.resample import weighted
 from understudy.engines.base import NewFace
 from understudy.media.colour import unit
@@ -47,14 +48,14 @@ class Face:
     new: NewFace
     restored: Restored | None = None
 
-    def over(self, crop: np.ndarray, share: float) -> np.ndarray:
-        """The face at the crop's own pixels [h, w, 3]: the engine's, and what restoring changed of it, by its share."""
+    def over(self, crop: np.ndarray) -> Laid:
+        """The face at the crop's own pixels [h, w, 3]."""
         laid, matte = lay(crop, self.new.image, self.new.transform, self.new.matte)
-        if self.restored is None or not share:
-            return laid
+        if self.restored is None:
+            return Laid(laid)
         page, place = self.restored.image, self.restored.transform
         before = _blended(crop, laid, matte, place, page.shape[0])
-        return add(laid, (page - before) * np.float32(share), place)
+        return Laid(laid, add(np.zeros_like(laid), page - before, place))
 
 
 def write_transforms(folder: Path, transforms: Sequence[Matrix]) -> None:

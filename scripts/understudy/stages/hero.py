@@ -17,7 +17,6 @@ from understudy.media.proxy import proxy
 from understudy.qc.sheet import choose_heroes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
-from understudy.show.settings import settings_at
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
 from understudy.stages.crops import Cut, cut_out
@@ -27,7 +26,7 @@ from understudy.stages.match import fits_of
 from understudy.stages.matte import Seers, layers_of, roto_of
 from understudy.stages.plates import frames_of
 from understudy.stages.swap import Performers
-from understudy.stages.tracks import cast_of
+from understudy.stages.tracks import cast_of, moment_of
 
 HEROES = 6
 
@@ -64,13 +63,14 @@ def hero(job: Job) -> Facts:
         news = performers.make(cuts, crops)
         restored = enhancer.make(cuts, crops, news) if enhancer else [None] * len(cuts)
         faces = [Face(new, better) for new, better in zip(news, restored, strict=True)]
-        share = settings_at(stages["match"], number)["restored"]
         mattes = []
         for cut, crop, face in zip(cuts, crops, faces, strict=True):
             track, engine = cast[cut.track], back(face.new.matte, face.new.transform, crop.shape[:2])
             layered = layers_of(cut, track, partial(same, crop), engine, seers, roto, stages["matte"])
             mattes.append(layered["matte"])
-            samples[cut.track].append(Sample(crop, face.over(crop, share), mattes[-1], cut.inside(track.points)))
+            samples[cut.track].append(
+                Sample(crop, face.over(crop), mattes[-1], moment_of(job.shot, cut, track))
+            )
         made[number] = cuts, faces, mattes
         job.tick(1)
     fits = fits_of(samples, stages["match"])

@@ -14,11 +14,10 @@ from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record
-from understudy.show.settings import settings_at
 from understudy.stages.crops import opened, read_cuts
 from understudy.stages.faces import new_faces
 from understudy.stages.plates import plate_of
-from understudy.stages.tracks import cast_of
+from understudy.stages.tracks import cast_of, moment_of
 
 SAMPLES = 12
 
@@ -57,9 +56,8 @@ def match(job: Job) -> Facts:
         ):
             for cut in cuts:
                 crop = to_display(crops[cut.page], plate)
-                face = made.of(cut).over(crop, settings_at(job.settings, cut.frame)["restored"])
-                matte, points = unit(layers[cut.page]), cut.inside(cast[cut.track].points)
-                samples[cut.track].append(Sample(crop, face, matte, points))
+                moment = moment_of(job.shot, cut, cast[cut.track])
+                samples[cut.track].append(Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment))
     fits = fits_of(samples, job.settings)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
     for name, found in fits.items():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from understudy.comp.match import Moment
 from understudy.faces.files import read_tracks
 from understudy.faces.tracks import Track
 from understudy.runtime.job import Job
+from understudy.runtime.records import text_digest
+from understudy.stages.crops import Cut
 
 Tracks = dict[str, Track]
 """Tracks by their ids, in the order in which `track` left them."""
@@ -31,3 +34,13 @@ def cast_of(job: Job) -> tuple[Tracks, Roles]:
     """The same without the tracks that nobody is cast for."""
     tracks, roles = tracks_of(job)
     return {name: track for name, track in tracks.items() if name in roles}, roles
+
+
+def seed_of(shot: str, track: str, frame: int) -> int:
+    """Seed of everything random about one face on one frame."""
+    return int(text_digest([shot, track, frame])[:15], 16)
+
+
+def moment_of(shot: str, cut: Cut, track: Track) -> Moment:
+    """One frame of a track, in the pixels of its crop."""
+    return Moment(cut.frame, cut.inside(track.points), seed_of(shot, cut.track, cut.frame))
