@@ -66,11 +66,13 @@ def test_only_codes_that_a_changed_pixel_reaches_change(depth: int, form: str, s
     box = (9, 4, 30, 33)
     pixels = picture.rgb(box)
     weight = np.zeros(pixels.shape[:2], np.uint16)
-    untouched = picture.patched([Patch(box, pixels // 2, weight)])
+    untouched = codes(depth, form, size)
+    untouched.patch([Patch(box, pixels // 2, weight)])
     assert all(np.array_equal(a, b) for a, b in zip(planes(picture), planes(untouched), strict=True))
     weight[6:9, 5:12] = 40000
     pixels = np.where(weight[..., None] > 0, np.iinfo(pixels.dtype).max // 3, pixels).astype(pixels.dtype)
-    made = picture.patched([Patch(box, pixels, weight)])
+    made = codes(depth, form, size)
+    made.patch([Patch(box, pixels, weight)])
     rows, columns = np.nonzero(made.y != picture.y)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 12, 14, 20)
     # Everything as if the whole finished picture had been coded, wherever a code differs from the plate's.
@@ -91,11 +93,11 @@ def test_only_codes_that_a_changed_pixel_reaches_change(depth: int, form: str, s
 
 
 def test_patches_lie_over_one_another_in_order() -> None:
-    picture = codes(8, "420", (40, 60))
+    made = codes(8, "420", (40, 60))
     full = np.full((10, 10), 65535, np.uint16)
     first = Patch((10, 10, 20, 20), np.full((10, 10, 3), 50, np.uint8), full)
     second = Patch((15, 12, 25, 22), np.full((10, 10, 3), 200, np.uint8), full)
-    made = picture.patched([first, second])
+    made.patch([first, second])
     # Luma of a grey of 50 is 16 + 219 * 50 / 255, of 200 16 + 219 * 200 / 255.
     assert made.y[15, 12] == 59
     assert made.y[15, 17] == 188

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,17 @@ from understudy.media.plate import Plate
 class Frames:
     """A plate's frames by their own numbers.
 
-    `store` is the folder, or the folders, that `extract` wrote for a movie; a sequence is read where it lies.
+    `store` is the folder, or the folders, that `extract` wrote for a movie; a sequence is read where it lies. `load`
+    gives the bytes of a file of the store.
     """
 
-    def __init__(self, plate: Plate, store: Path | Sequence[Path] | None = None) -> None:
-        self.plate = plate
+    def __init__(
+        self,
+        plate: Plate,
+        store: Path | Sequence[Path] | None = None,
+        load: Callable[[Path], np.ndarray] = stills.whole,
+    ) -> None:
+        self.plate, self._load = plate, load
         self.store = [store] if isinstance(store, Path) else list(store or [])
 
     def path(self, frame: int) -> Path:
@@ -39,7 +45,7 @@ class Frames:
         raise PlateError(
             f"frame {frame} is not in the frame store",
             where=plate.path,
-            fix="run the same command again: `extract` writes it",
+            fix="run `snakemake verify`, then the same command again: `extract` writes it",
         )
 
     def read(self, frame: int) -> np.ndarray:
@@ -53,7 +59,7 @@ class Frames:
         """Return a frame as it is kept: a Y'CbCr movie's as coded, any other as `read` does. Raises PlateError."""
         if self.plate.kind == "sequence":
             return self.read(frame)
-        sheet = stills.read_stored(self.path(frame))
+        sheet = stills.read_stored(self.path(frame), self._load)
         if sheet.ndim == 3:
             return self._checked(frame, sheet)
         matrix, full = self.plate.coding

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from math import gcd
 
 import cv2
 import numpy as np
 
 from understudy.media.colour import to_display
+from understudy.media.patches import Box
 from understudy.media.plate import Plate
 from understudy.media.yuv import Codes
 
@@ -19,8 +22,38 @@ def proxy(stored: np.ndarray | Codes, plate: Plate, longest: int | None = None) 
     rounding to half is far below an 8-bit step.
     """
     if isinstance(stored, Codes):
-        return stored.look(_within(stored.y.shape, longest))
+        return stored.look(_within(stored.shape, longest))
     return shrunk(_eight_bit(stored, plate), longest)
+
+
+def renewed(small: np.ndarray, stored: np.ndarray | Codes, plate: Plate, boxes: Iterable[Box]) -> np.ndarray:
+    """The `proxy` of a frame of which one from before some boxes of it were changed is at hand.
+
+    Only what lies around those is looked at again, cut where pixels of the frame and of the proxy meet.
+    """
+    made = small.copy()
+    height, width = stored.shape[:2]
+    rows, columns = small.shape[:2]
+    across, down = _meeting(width, columns), _meeting(height, rows)
+    for x0, y0, x1, y1 in boxes:
+        # A changed pixel may have changed the chroma of the one beside it.
+        left, right = (x0 - 1) // across * across, -(-(x1 + 1) // across) * across
+        top, bottom = (y0 - 1) // down * down, -(-(y1 + 1) // down) * down
+        left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        there = np.s_[top * rows // height : bottom * rows // height, left * columns // width : right * columns // width]
+        size = there[1].stop - there[1].start, there[0].stop - there[0].start
+        if isinstance(stored, Codes):
+            made[there] = stored.part((left, top, right, bottom)).look(size)
+        else:
+            part = _eight_bit(stored[top:bottom, left:right], plate)
+            made[there] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return made
+
+
+def _meeting(length: int, small: int) -> int:
+    """Pixels of a side after which its pixels and those of its proxy meet, and two of its own make a chroma sample."""
+    step = length // gcd(length, small)
+    return length if length % 2 else step + step % 2 * step
 
 
 def shrunk(image: np.ndarray, longest: int | None) -> np.ndarray:

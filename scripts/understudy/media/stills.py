@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from understudy.errors import DeliverableError, PlateError
 if TYPE_CHECKING:
     import OpenImageIO
 
+HEAD = 4096
+"""Bytes at the start of an uncompressed TIFF of ours that hold all but its pixels."""
 PICTURE_LIMIT = 200_000_000
 """Most pixels that a talent picture may claim in its header."""
 
@@ -94,10 +97,22 @@ def read(path: Path) -> np.ndarray:
     return pixels if channels == list(range(spec.nchannels)) else np.ascontiguousarray(pixels[..., channels])
 
 
-def read_stored(path: Path) -> np.ndarray:
-    """Return a TIFF of ours as it was written, [h, w] or [h, w, 3|4]. Raises PlateError."""
+def whole(path: Path) -> np.ndarray:
+    """Return a file's bytes, uint8 [n]."""
+    return np.fromfile(path, np.uint8)
+
+
+def read_stored(path: Path, load: Callable[[Path], np.ndarray] = whole) -> np.ndarray:
+    """Return an uncompressed TIFF of ours as it was written, [h, w] or [h, w, 3|4]. Raises PlateError.
+
+    ``load`` gives the file's bytes; the pixels are a view of them.
+    """
     try:
-        return tifffile.imread(path, maxworkers=1)
+        data = load(path)
+        with tifffile.TiffFile(BytesIO(data[:HEAD].tobytes())) as file:
+            page = file.pages.first
+            (start,), (count,) = page.dataoffsets, page.databytecounts
+            return data[start : start + count].view(page.dtype).reshape(page.shape)
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
         raise PlateError(
             f"the image cannot be read ({error})",

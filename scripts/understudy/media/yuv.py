@@ -52,6 +52,12 @@ class Codes:
     full: bool
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        height, width = self.y.shape
+        return height, width
+
+    @property
     def subsampling(self) -> str:
         """420, 422 or 444."""
         (height, width), (rows, columns) = self.y.shape, self.cb.shape
@@ -73,7 +79,7 @@ class Codes:
             return to_rgb(self.y, self.cb, self.cr, depth=self.depth, matrix=self.matrix, full=self.full)
         x0, y0, x1, y1 = box
         left, top, right, bottom = self._even(box)
-        part = self._part((left, top, right, bottom)).rgb()
+        part = self.part((left, top, right, bottom)).rgb()
         return np.ascontiguousarray(part[y0 - top : y1 - top, x0 - left : x1 - left])
 
     def look(self, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -88,16 +94,15 @@ class Codes:
         sized = [_sized(plane, size) for plane in planes]
         return cv2.transform(cv2.merge(sized), _to_rgb_matrix(8, self.matrix, self.full, 1, 255))
 
-    def patched(self, patches: Sequence[Patch]) -> Codes:
-        """The picture with boxes of RGB laid over it in their order.
+    def patch(self, patches: Sequence[Patch]) -> None:
+        """Lay boxes of RGB over the picture in their order, in its own planes.
 
         Codes that no touched pixel reaches stay as they are.
         """
-        made = [plane.copy() for plane in (self.y, self.cb, self.cr)]
         across, down = self._steps
-        for patch in patches:
-            left, top, right, bottom = self._even(patch.box)
-            after = self.rgb((left, top, right, bottom))
+        boxes = [self._even(patch.box) for patch in patches]
+        # Every box is finished from the picture as it was, before any code of it changes.
+        for (left, top, _, _), after in [(box, self.rgb(box)) for box in boxes]:
             weight = np.zeros(after.shape[:2], np.uint16)
             lay(after, (left, top), patches)
             lay_weight(weight, (left, top), patches)
@@ -117,11 +122,10 @@ class Codes:
             if down == 2:
                 chroma = chroma[::2] | np.pad(chroma[1::2], ((0, len(chroma) % 2), (0, 0)))
             reached = ((touched, 1, 1), (chroma, across, down), (chroma, across, down))
-            for plane, codes, (there, sx, sy) in zip(made, planes, reached, strict=True):
+            for plane, codes, (there, sx, sy) in zip((self.y, self.cb, self.cr), planes, reached, strict=True):
                 rows, columns = there.shape
                 part = plane[top // sy : top // sy + rows, left // sx : left // sx + columns]
                 np.copyto(part, codes[:rows, :columns], where=there)
-        return replace(self, y=made[0], cb=made[1], cr=made[2])
 
     def _even(self, box: Box) -> Box:
         """A box grown by what its chroma depends on, to whole chroma samples or the picture's edge."""
@@ -133,7 +137,8 @@ class Codes:
         )
         return left, top, right, bottom
 
-    def _part(self, box: Box) -> Codes:
+    def part(self, box: Box) -> Codes:
+        """A box of the picture, views of its planes; all but its far sides lie on whole chroma samples."""
         left, top, right, bottom = box
         across, down = self._steps
         rows, columns = slice(top // down, -(-bottom // down)), slice(left // across, -(-right // across))
@@ -146,8 +151,8 @@ def to_sheet(codes: Codes) -> np.ndarray:
     if codes.subsampling == "444":
         return np.vstack([y, *chroma])
     (height, width), (rows, columns) = y.shape, codes.cb.shape
-    sheet = np.zeros((height + rows, 2 * columns), y.dtype)
-    sheet[:height, :width] = y
+    sheet = np.empty((height + rows, 2 * columns), y.dtype)
+    sheet[:height, :width], sheet[:height, width:] = y, 0
     sheet[height:, :columns], sheet[height:, columns:] = chroma
     return sheet
 

@@ -17,11 +17,16 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from understudy.errors import DeliverableError
+
+# Records are read while a Snakefile is parsed, too.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Facts = dict[str, Any]
 DIGITS = 16
@@ -99,12 +104,33 @@ class Record:
             When the file is missing or damaged, with the command that mends it.
         """
         if name not in self.files or not self._holds(name):
-            raise DeliverableError(
-                f"{self.folder / name} is missing or damaged",
-                where=f"{self.stage} of {describe(self.subject)}",
-                fix="run `snakemake verify`, which drops the records that no longer hold, then run again",
-            )
+            raise self._refusal(name)
         return self.folder / name
+
+    def read(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of one file of the payload, checked while they are in memory: a second pass costs as much again.
+
+        Raises
+        ------
+        DeliverableError
+            As `path` does.
+        """
+        import numpy as np
+
+        known, path = self.files.get(name), self.folder / name
+        if known is None or not path.is_file():
+            raise self._refusal(name)
+        data = np.fromfile(path, np.uint8)
+        if len(data) != known["bytes"] or xxhash.xxh3_128(data).hexdigest() != known["xxh3"]:
+            raise self._refusal(name)
+        return data
+
+    def _refusal(self, name: str) -> DeliverableError:
+        return DeliverableError(
+            f"{self.folder / name} is missing or damaged",
+            where=f"{self.stage} of {describe(self.subject)}",
+            fix="run `snakemake verify`, which drops the records that no longer hold, then run again",
+        )
 
     def dumps(self, beside: Path) -> str:
         """The record as JSON text, the payload's folder relative to ``beside``."""

@@ -87,8 +87,7 @@ def cuts_of(
 def align(job: Job) -> Facts:
     """Cut every cast face of the chunk out of its frame: exact copies of the plate's pixels, in the plate's type."""
     cast = list(cast_of(job)[0].values())
-    present = [f for f in job.frames if any(t.frames[0] <= f <= t.frames[-1] for t in cast)]
-    plate, frames = frames_of(job, present)
+    plate, frames = frames_of(job)
     cuts = cuts_of(cast, job.frames, job.settings, (plate.width, plate.height))
     write_cuts(job.folder, cuts)
 

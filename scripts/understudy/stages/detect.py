@@ -17,7 +17,7 @@ from understudy.stages.plates import frames_of
 
 def detect(job: Job) -> Facts:
     """Find box, landmarks, light and, where the look has a recogniser, vector of every face, each frame for itself."""
-    plate, frames = frames_of(job, job.frames)
+    plate, frames = frames_of(job)
     finder = Finder(job, job.settings)
     counts = []
 

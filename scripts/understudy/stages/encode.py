@@ -21,7 +21,7 @@ from understudy.stages.plates import frames_of
 def encode(job: Job) -> Facts:
     """Encode every movie that the shot's deliveries ask for from its finished frames."""
     movies = job.settings["movies"]
-    plate, frames = frames_of(job, job.frames if movies else [])
+    plate, frames = frames_of(job)
     out = job.folder.parent  # the half-made payload lies in the shot's results already
     sweep(out, job.records("stills"))
     fit = job.record("fit")

@@ -48,12 +48,12 @@ class Finished:
 
 
 def laid(stored: np.ndarray | Codes, changed: Sequence[Patch]) -> np.ndarray | Codes:
-    """A frame as it is stored with patches over it; the frame itself stays as it is."""
+    """A frame as it is stored, with patches laid over it in place."""
     if isinstance(stored, Codes):
-        return stored.patched(changed)
-    image = stored.copy()
-    patches.lay(image, (0, 0), changed)
-    return image
+        stored.patch(changed)
+    else:
+        patches.lay(stored, (0, 0), changed)
+    return stored
 
 
 @contextmanager

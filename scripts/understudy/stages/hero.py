@@ -50,7 +50,7 @@ def hero(job: Job) -> Facts:
         HEROES,
     )
     numbers = [chosen.frame for chosen in heroes]
-    plate, frames = frames_of(job, numbers)
+    plate, frames = frames_of(job)
     images = {number: frames.read(number) for number in numbers}
     performers = Performers(job, stages["swap"], cast, roles)
     enhancer = Enhancer(job, stages["enhance"], cast) if stages["enhance"]["model"] else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 
 from understudy.media.frames import Frames
 from understudy.media.plate import Plate
@@ -15,18 +17,15 @@ def plate_of(job: Job) -> Plate:
     return Plate.from_dict(json.loads(job.file("plate").read_text(encoding="utf-8")))
 
 
-def frames_of(job: Job, needed: Sequence[int]) -> tuple[Plate, Frames]:
-    """The plate and a reader of its frames, the frame store's files checked for the frames needed.
+def frames_of(job: Job) -> tuple[Plate, Frames]:
+    """The plate and a reader of its frames, which checks every file of the frame store as it reads it.
 
-    Raises
-    ------
-    DeliverableError
-        When a file of the frame store is missing or damaged.
+    It raises DeliverableError where such a file is missing or damaged.
     """
-    plate, wanted = plate_of(job), set(needed)
-    stores = job.records("frames")
-    for store in stores:
-        for name in store.files:
-            if int(name.partition(".")[0]) in wanted:
-                store.path(name)
-    return plate, Frames(plate, [store.folder for store in stores] or None)
+    plate = plate_of(job)
+    stores = {store.folder: store for store in job.records("frames")}
+
+    def checked(path: Path) -> np.ndarray:
+        return stores[path.parent].read(path.name)
+
+    return plate, Frames(plate, list(stores) or None, checked)

@@ -17,7 +17,7 @@ from understudy.faces.geometry import iod
 from understudy.faces.tracks import Track
 from understudy.media.colour import quantise, to_display, unit
 from understudy.media.patches import lay
-from understudy.media.proxy import proxy, shrunk
+from understudy.media.proxy import proxy, renewed, shrunk
 from understudy.qc.flags import Limits, flags, state
 from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame, sample_step
 from understudy.qc.measures import frame as measure
@@ -56,7 +56,7 @@ def add_occlusion(rows: list[dict[str, Any]], thumbs: list[np.ndarray]) -> None:
 
 def qc(job: Job) -> Facts:
     """Measure every finished frame against the plate."""
-    plate, frames = frames_of(job, job.frames)
+    plate, frames = frames_of(job)
     tracks_list, roles = read_tracks(job.record("tracks").folder)
     tracks = {track.id: track for track in tracks_list}
     excluded = {f for first, last in job.settings["exclude"] for f in range(first, last + 1)}
@@ -100,8 +100,10 @@ def qc(job: Job) -> Facts:
                         }
                     )
                 name = f"{number:07d}.jpg"
-                save_jpeg(page / "plate" / name, proxy(stored, plate, PROXY_SIDE))
-                save_jpeg(page / "result" / name, proxy(laid(stored, changed), plate, PROXY_SIDE))
+                small = proxy(stored, plate, PROXY_SIDE)
+                save_jpeg(page / "plate" / name, small)
+                boxes = [patch.box for patch in changed]
+                save_jpeg(page / "result" / name, renewed(small, laid(stored, changed), plate, boxes))
                 save_jpeg(page / "matte" / name, shrunk(whole, PROXY_SIDE))
                 job.tick(1)
     add_occlusion(rows, thumbs)

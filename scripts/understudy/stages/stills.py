@@ -12,7 +12,7 @@ from understudy.stages.plates import frames_of
 
 def stills(job: Job) -> Facts:
     """Write every frame of the chunk in every format asked for: the plate's own pixels where nothing was changed."""
-    plate, frames = frames_of(job, job.frames)
+    plate, frames = frames_of(job)
     deliveries = job.settings["deliveries"]
     formats = stills_of(deliveries, plate)
     with_mattes = any(delivery["matte"] for delivery in deliveries.values())

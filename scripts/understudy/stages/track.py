@@ -30,7 +30,7 @@ def track(job: Job) -> Facts:
     tracks = edit(link(rows, plate.width, plate.height, settings), overrides, overrides.source)
     holes = sorted({frame for each in tracks for frame in missing(each)})
     if holes:
-        plate, frames = frames_of(job, holes)
+        plate, frames = frames_of(job)
         mesh = mesh_of(job)
         tracks = [look_again(each, frames, plate, mesh, settings["look"]) for each in tracks]
     tracks = pin([smooth(each, settings) for each in tracks], overrides, overrides.source)
