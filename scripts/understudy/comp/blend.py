@@ -18,6 +18,8 @@ from understudy.errors import ConfigError
 
 SUPPORT: Final = 0.15
 """Matte at which a blend that has its own transition is fully trusted."""
+REACH: Final = 4
+"""Pixels around a matte that the next coarser level of a pyramid is made of, and is read for."""
 
 
 def support(matte: Image) -> Image:
@@ -47,15 +49,51 @@ def levels_for(unit: float, shape: tuple[int, int]) -> int:
 def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Image, Image]:
     """Multi-band blend (Burt and Adelson 1983): fine detail changes over a narrow edge, colour over a wide one.
 
-    Written for the difference to the plate, which is 0 far from the face: one pyramid instead of two, and what lies
-    outside the matte is extrapolated from inside, so that the face's own surroundings cannot leak in.
+    Written for the difference to the plate, which is 0 far from the face: one pyramid instead of two. What lies outside
+    the matte is extrapolated from inside (see `spread`), so that the face's own surroundings cannot leak in. The levels
+    of that extrapolation are the pyramid: a band is what a level knows beyond the coarser one. It is 0 where the matte
+    is, so the finest, three quarters of the work, is made around the matte only.
     """
-    trusted = support(matte)
-    difference = spread(cv2.subtract(face, plate), trusted, levels + 1)
-    bands = laplacian_pyramid(difference, levels)
-    weights = gaussian_pyramid(matte, levels)
-    blended = collapse([weighted(band, weight, into=band) for band, weight in zip(bands, weights, strict=True)])
-    return cv2.add(plate, blended, dst=blended), trusted
+    trusted, result = support(matte), plate.copy()
+    near = _around(matte)
+    shape = (-(-matte.shape[0] // 2), -(-matte.shape[1] // 2))
+    half = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in near)
+
+    def halved(fine: Image) -> Image:
+        whole = np.zeros((*shape, *fine.shape[2:]), np.float32)
+        whole[half] = cv2.pyrDown(fine)
+        return whole
+
+    change, weight, known = cv2.subtract(face[near], plate[near]), matte[near], trusted[near]
+    sums = gaussian_pyramid(halved(weighted(change, known)), levels)
+    knowns = gaussian_pyramid(halved(known), levels)
+    weights = gaussian_pyramid(halved(weight), levels - 1)
+    filled: Image = np.divide(sums[-1], np.maximum(knowns[-1], 1e-6)[..., None], dtype=np.float32)
+    blended = np.zeros_like(filled)
+    for total, sure, share in reversed(list(zip(sums, knowns, weights, strict=False))):
+        wide = expand(filled, total)
+        band = cv2.subtract(total, weighted(wide, np.minimum(sure, 1)), dst=total)
+        filled = cv2.add(wide, band, dst=wide)
+        # The coarsest level is blended whole, what is finer by its bands.
+        part = filled if share is weights[-1] else band
+        blended = cv2.add(expand(blended, band), weighted(part, share))
+    band = cv2.subtract(change, expand(filled[half], change), dst=change)
+    weighted(band, known * weight, into=band)
+    cv2.add(band, expand(blended[half], band), dst=band)
+    result[near] = cv2.add(plate[near], band, dst=band)
+    return result, trusted
+
+
+def _around(matte: Image) -> tuple[slice, slice]:
+    """The box in which a matte is not 0, and what a halving and a doubling see around it, from even places on."""
+
+    def side(any_there: NDArray[np.bool_]) -> slice:
+        found = np.flatnonzero(any_there)
+        if not len(found):
+            return slice(0, min(2, len(any_there)))
+        return slice(max(found[0] - REACH, 0) // 2 * 2, min((found[-1] + REACH + 2) // 2 * 2, len(any_there)))
+
+    return side(matte.any(axis=1)), side(matte.any(axis=0))
 
 
 def membrane(

@@ -151,10 +151,13 @@ def tiles(covariances: bytes, mix: bytes) -> tuple[Image, Image]:
     return one, other
 
 
-def _spans(start: int, length: int) -> list[slice]:
-    """Where ``length`` pixels from ``start`` on lie on a tile that repeats."""
-    edges = [start, *range(TILE, start + length, TILE), start + length]
-    return [slice(low % TILE, low % TILE + high - low) for low, high in pairwise(edges)]
+def _spans(starts: Sequence[int], length: int) -> list[tuple[slice, list[slice]]]:
+    """Pieces of ``length`` pixels, and where each lies on tiles that repeat and are read from ``starts`` on."""
+    seams = {edge - start for start in starts for edge in range(TILE, start + length, TILE)}
+    return [
+        (slice(low, high), [slice((start + low) % TILE, (start + low) % TILE + high - low) for start in starts])
+        for low, high in pairwise(sorted({0, *seams, length}))
+    ]
 
 
 def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> Image:
@@ -165,12 +168,13 @@ def synthesise(model: Mapping[str, Any], shape: tuple[int, int], seed: int) -> I
     """
     covariances, mix = (np.asarray(model[name], np.float64).tobytes() for name in ("covariance", "mix"))
     random = np.random.Generator(np.random.PCG64(seed))
-    parts = []
-    for tile in tiles(covariances, mix):
-        rows, columns = map(_spans, random.integers(0, TILE, 2).tolist(), shape)
-        parts.append(np.concatenate([np.concatenate([tile[y, x] for x in columns], axis=1) for y in rows]))
-    one, other = parts
-    return cv2.add(one, other, dst=one)
+    one, other = tiles(covariances, mix)
+    tops, lefts = zip(*(random.integers(0, TILE, 2).tolist() for _ in (one, other)), strict=True)
+    whole = np.empty((*shape, 3), np.float32)
+    for rows, (y, v) in _spans(tops, shape[0]):
+        for columns, (x, u) in _spans(lefts, shape[1]):
+            cv2.add(one[y, x], other[v, u], dst=whole[rows, columns])
+    return whole
 
 
 def variance_at(model: Mapping[str, Any], level: Image) -> Image:
