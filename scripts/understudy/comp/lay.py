@@ -49,11 +49,11 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
 
     Returns
     -------
-    Face [H, W, 3] and matte [H, W] of the crop's size. Outside the page the face is the crop's bits and the matte 0;
+    Face [H, W, 3] and matte [H, W] of the crop's size: the page's own arrays where it is the crop. Outside the page the face is the crop's bits and the matte 0;
     a page that equals `take` of the crop gives the crop's bits everywhere.
     """
     if _whole(page, transform, crop.shape):
-        return page.copy(), matte.copy()
+        return page, matte
     height, width = page.shape[:2]
     face, laid = crop.copy(), np.zeros(crop.shape[:2], np.float32)
     box, inside = covered(transform, (height, width), crop.shape[:2])

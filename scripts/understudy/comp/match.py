@@ -209,6 +209,11 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+def room_of(unit: float) -> int:
+    """Pixels around a matte that `finish` looks at, for an IOD of ``unit`` pixels."""
+    return max(8, round(0.3 * unit))
+
+
 def finish(
     crop: Image,
     face: Laid,
@@ -243,7 +248,7 @@ def finish(
         return result, weight
     points = moment.points
     unit, size = iod(points), texture.extent(points)
-    room = max(8, round(0.3 * unit))
+    room = room_of(unit)
     box = (
         slice(max(rows[0] - room, 0), rows[-1] + 1 + room),
         slice(max(columns[0] - room, 0), columns[-1] + 1 + room),

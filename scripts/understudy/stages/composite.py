@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from understudy.comp.match import finish
+from understudy.comp.match import finish, room_of
 from understudy.comp.paste import paste, same
+from understudy.faces.geometry import iod
+from understudy.faces.tracks import Track
 from understudy.media import crops, patches
 from understudy.media.colour import from_linear, quantise, to_display, to_linear, unit
 from understudy.media.patches import Patch
@@ -20,7 +22,7 @@ from understudy.runtime.records import Facts
 from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
-from understudy.stages.faces import Face, new_faces
+from understudy.stages.faces import Box, Face, new_faces
 from understudy.stages.plates import plate_of
 from understudy.stages.tracks import Tracks, cast_of, moment_of
 
@@ -79,6 +81,17 @@ def finish_frame(
     return made
 
 
+def around(matte: np.ndarray, cut: Cut, track: Track) -> Box | None:
+    """Rows and columns of a crop in which its matte [h, w] is not 0, with `room_of`; None where it is 0 everywhere."""
+    room, sides = room_of(iod(track.points[cut.index])), []
+    for length, there in zip(matte.shape, (matte.any(axis=1), matte.any(axis=0)), strict=True):
+        found = np.flatnonzero(there)
+        if not len(found):
+            return None
+        sides.append(slice(max(int(found[0]) - room, 0), min(int(found[-1]) + 1 + room, length)))
+    return sides[0], sides[1]
+
+
 def composite(job: Job) -> Facts:
     """Finish every cast face of the chunk, page by page as far as there is something to change."""
     plate = plate_of(job)
@@ -97,11 +110,15 @@ def composite(job: Job) -> Facts:
     ):
         for frame in job.frames:
             own = [cut for cut in cuts if cut.frame == frame]
+            layers = [mattes[cut.page] for cut in own]
+            boxes = [around(layer, cut, cast[cut.track]) for cut, layer in zip(own, layers, strict=True)]
+            # Nothing is looked at that the finish does not look at.
+            seen = [(cut, layer, near) for cut, layer, near in zip(own, layers, boxes, strict=True) if near]
             for cut, patch in finish_frame(
-                [images[cut.page] for cut in own],
-                own,
-                [faces.of(cut) for cut in own],
-                [unit(mattes[cut.page]) for cut in own],
+                [images[cut.page][near] for cut, _, near in seen],
+                [cut.part(near) for cut, _, near in seen],
+                [faces.of(cut, near) for cut, _, near in seen],
+                [unit(layer[near]) for _, layer, near in seen],
                 cast,
                 fits,
                 job.settings,

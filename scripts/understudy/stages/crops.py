@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,11 @@ class Cut:
         """Rows and columns of the frame."""
         x0, y0, x1, y1 = self.box
         return slice(y0, y1), slice(x0, x1)
+
+    def part(self, near: tuple[slice, slice]) -> Cut:
+        """The same page cut down to some of its rows and columns."""
+        (x0, y0, _, _), (rows, columns) = self.box, near
+        return replace(self, box=(x0 + columns.start, y0 + rows.start, x0 + columns.stop, y0 + rows.stop))
 
 
 def cut_out(image: np.ndarray, cut: Cut) -> np.ndarray:

@@ -15,7 +15,7 @@ from understudy.restore.load import load_restorer
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.stages.crops import Cut, blocks, opened, read_cuts, to_page
-from understudy.stages.faces import Restored, before_restoring, new_faces, write_transforms
+from understudy.stages.faces import WHOLE, Restored, before_restoring, new_faces, write_transforms
 from understudy.stages.networks import device_of
 from understudy.stages.plates import plate_of
 from understudy.stages.tracks import Tracks, cast_of
@@ -74,7 +74,7 @@ def enhance(job: Job) -> Facts:
     ):
         for block in blocks(cuts, device_of(job).batch):
             plain = [to_display(images[cut.page], plate) for cut in block]
-            for restored in enhancer.make(block, plain, [faces.new(cut) for cut in block]):
+            for restored in enhancer.make(block, plain, [faces.new(cut, WHOLE) for cut in block]):
                 pages.add(to_page(restored.image))
                 places.append(restored.transform)
                 job.tick(1)

@@ -20,6 +20,9 @@ from understudy.runtime.records import Record
 from understudy.stages.crops import Cut, Pages, opened
 
 Matrix = NDArray[np.float64]
+Box = tuple[slice, slice]
+"""Rows and columns of a crop."""
+WHOLE: Box = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -80,22 +83,31 @@ class Faces:
     _restored: Pages
     _restored_places: list[Matrix]
 
-    def new(self, cut: Cut) -> NewFace:
-        """The engine's page of a cut."""
-        return NewFace(unit(self._images[cut.page]), unit(self._mattes[cut.page]), self._places[cut.page])
+    def new(self, cut: Cut, near: Box) -> NewFace:
+        """The engine's page of a cut, for a box of its crop."""
+        image, matte, place = self._images[cut.page], self._mattes[cut.page], self._places[cut.page]
+        if np.array_equal(place, np.eye(2, 3)):
+            return NewFace(unit(image[near]), unit(matte[near]), place)
+        return NewFace(unit(image), unit(matte), _seen_from(place, near))
 
     def matte(self, cut: Cut) -> np.ndarray:
         """The engine's matte of a cut at its crop's pixels [h, w]."""
         x0, y0, x1, y1 = cut.box
         return back(unit(self._mattes[cut.page]), self._places[cut.page], (y1 - y0, x1 - x0))
 
-    def of(self, cut: Cut) -> Face:
-        """The new face of a cut."""
+    def of(self, cut: Cut, near: Box = WHOLE) -> Face:
+        """The new face of a cut, over a box of its crop."""
+        new = self.new(cut, near)
         if not self._restored_places:
-            return Face(self.new(cut))
-        return Face(
-            self.new(cut), Restored(unit(self._restored[cut.page]), self._restored_places[cut.page])
-        )
+            return Face(new)
+        place = _seen_from(self._restored_places[cut.page], near)
+        return Face(new, Restored(unit(self._restored[cut.page]), place))
+
+
+def _seen_from(place: Matrix, near: Box) -> Matrix:
+    """A transform from a crop to a page, as one from a box of the crop."""
+    corner = [side.start or 0 for side in reversed(near)]
+    return np.column_stack([place[:, :2], place[:, 2] + place[:, :2] @ corner])
 
 
 @contextmanager
