@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from understudy.comp.colour import to_cdl, to_cube
-from understudy.comp.match import Sample, fit
+from understudy.comp.match import Sample, fit, tones_of
+from understudy.comp.tones import Tones
 from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
 from understudy.runtime.job import Job
@@ -33,22 +35,48 @@ def chosen(track: Track, frames: Iterable[int], count: int = SAMPLES) -> list[in
     return [seen[int(pick)] for pick in picks]
 
 
-def fits_of(samples: dict[str, list[Sample]], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Track id to fit, for the tracks that have samples."""
-    return {name: fit(own, settings) for name, own in sorted(samples.items()) if own}
+def fits_of(
+    samples: dict[str, list[Sample]], settings: dict[str, Any], seen: Mapping[str, Sequence[Tones]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Track id to fit, for the tracks that have samples; ``seen`` as for `match.fit`."""
+    return {name: fit(own, settings, (seen or {}).get(name, ())) for name, own in sorted(samples.items()) if own}
+
+
+def write_colour(folder: Path, shot: str, fits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write every track's colour as one CDL, a correction per lighting segment, and a cube per segment.
+
+    The first segment goes by the track's name; those after it have the frame that they begin on in theirs.
+    """
+    for track, fitted in fits.items():
+        named = {
+            f"{track}.{segment['first']:07d}" if number else track: segment
+            for number, segment in enumerate(fitted["colour"]["segments"])
+        }
+        cdl = to_cdl({f"{shot}.{name}": segment for name, segment in named.items()})
+        (folder / f"{track}.cdl").write_text(cdl, encoding="utf-8")
+        for name, segment in named.items():
+            (folder / f"{name}.cube").write_text(to_cube(segment, f"{shot}.{name}"), encoding="utf-8")
 
 
 def match(job: Job) -> Facts:
-    """Fit each cast track on a few frames spread over the shot; write the fit, and its colour as CDL and cube."""
+    """Fit each cast track: texture and grain on a few frames spread over the shot, colour on all where it is followed.
+
+    Writes the fit, and its colour as CDL and cube.
+    """
     plate = plate_of(job)
     cast, _ = cast_of(job)
     wanted = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
     samples: dict[str, list[Sample]] = {name: [] for name in cast}
+    seen: dict[str, list[Tones]] = {name: [] for name in cast}
     made_by = job.records("faces")
     restored: Sequence[Record | None] = job.records("restored") or [None] * len(made_by)
     chunks = zip(job.records("crops"), made_by, restored, job.records("mattes"), strict=True)
     for source, faces, enhanced, mattes in chunks:
-        cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
+        cuts = [
+            cut
+            for cut in read_cuts(source)
+            if (cut.track, cut.frame) in wanted or (job.settings["steady"] and cut.track in cast)
+        ]
         with (
             opened(source, "crops.tif", cuts) as crops,
             new_faces(faces, enhanced, cuts) as made,
@@ -57,11 +85,11 @@ def match(job: Job) -> Facts:
             for cut in cuts:
                 crop = to_display(crops[cut.page], plate)
                 moment = moment_of(job.shot, cut, cast[cut.track])
-                samples[cut.track].append(Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment))
-    fits = fits_of(samples, job.settings)
+                sample = Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment)
+                seen[cut.track].append(tones_of(sample, job.settings))
+                if (cut.track, cut.frame) in wanted:
+                    samples[cut.track].append(sample)
+    fits = fits_of(samples, job.settings, seen)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
-    for name, found in fits.items():
-        if "colour" in found:
-            (job.folder / f"{name}.cdl").write_text(to_cdl(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
-            (job.folder / f"{name}.cube").write_text(to_cube(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+    write_colour(job.folder, job.shot, fits)
     return {"tracks": sorted(fits)}
