@@ -120,7 +120,7 @@ def poisson(
 
 
 def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tuple[Image, Image]:
-    """Blend by name: ``multiband``, ``poisson``, ``screened``, ``keep_light`` or ``alpha``; ``unit`` is the IOD in pixels."""
+    """Blend by name: multiband, poisson, screened, keep_light or alpha; ``unit`` is the IOD in pixels."""
     match mode:
         case "multiband":
             return multiband(plate, face, matte, levels_for(unit, matte.shape))

@@ -65,9 +65,9 @@ def mkl(source: F64, target: F64) -> F64:
 
 
 def cholesky(source: F64, target: F64) -> F64:
-    """Linear map [3, 3] between covariances by their triangular roots: L_C L_S^-1, which depends on the order of RGB."""
+    """Linear map [3, 3] between covariances by their triangular roots: L_C L_S^-1; the order of RGB matters to it."""
     s, t = (np.linalg.cholesky(one) for one in ridged(source, target))
-    return t @ np.linalg.inv(s)
+    return np.asarray(t @ np.linalg.inv(s), np.float64)
 
 
 def pca(source: F64, target: F64) -> F64:

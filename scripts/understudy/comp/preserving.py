@@ -36,9 +36,9 @@ def screened(
 ) -> Image:
     """Screened Poisson blend (Bhat et al. 2008): the face's gradients, and its own colour away from the edge.
 
-    Minimises |grad f - grad face|^2 + |f - a|^2 / reach^2 where the matte is above 0, with f = plate around it and a the
-    face laid over the plate by the matte. With a long ``reach`` (in pixels) that is Poisson's equation, with a short
-    one f is a.
+    Minimises |grad f - grad face|^2 + |f - a|^2 / reach^2 where the matte is above 0, with f = plate around it and a
+    the face laid over the plate by the matte. With a long ``reach`` (in pixels) that is Poisson's equation, with a
+    short one f is a.
     """
     given = weighted(cv2.subtract(plate, face), 1 - matte)
     return cv2.add(face, screened_membrane(given, matte > 0, reach, tolerance, rounds))
@@ -49,8 +49,8 @@ def screened_membrane(
 ) -> Image:
     """What u - reach^2 Laplace(u) = given is solved by inside a region, with u = given [h, w, 3] around it.
 
-    Conjugate gradients on the five-point equation, started from half the resolution's solution; the crop's border counts
-    as outside. Ends at a residual of ``tolerance`` (rms per pixel) or after ``rounds``.
+    Conjugate gradients on the five-point equation, started from half the resolution's solution; the crop's border
+    counts as outside. Ends at a residual of ``tolerance`` (rms per pixel) or after ``rounds``.
     """
     open_area = inside.astype(np.float32)
     open_area[[0, -1]] = 0
@@ -89,7 +89,7 @@ def keep_light(plate: Image, face: Image, matte: Image, levels: int) -> Image:
     """Light-preserving multi-band blend (Naruniec et al. 2020): the face's detail in the plate's light.
 
     The coarsest `KEPT` levels are the plate's; the others are the face's, with the plate's contrast around each place,
-    blended band by band. ``face`` must go on smoothly beyond the matte (see `blend.spread`), for levels reach across it.
+    blended band by band. ``face`` must go on smoothly beyond the matte (see `blend.spread`): levels reach across it.
     """
     bands, own = laplacian_pyramid(plate, levels), laplacian_pyramid(face, levels)
     weights = gaussian_pyramid(matte, levels)

@@ -1,4 +1,4 @@
-"""Colour over a shot: one fit per lighting segment, and the new face's ratio to the plate kept steady from frame to frame.
+"""Colour over a shot: a fit per lighting segment, and the new face's ratio to the plate kept steady between frames.
 
 What is followed through time is the logarithm of plate over new face. The plate's level itself is never smoothed: light
 may do what it likes, and the new face goes with it on the same frame.

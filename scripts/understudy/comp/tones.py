@@ -1,4 +1,4 @@
-"""What the skin of one frame says of colour: plate and new face side by side, block by block, and the ratio of the two."""
+"""What the skin of one frame says of colour: plate and new face block by block, and the ratio of the two."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def logs(face: F64, plate: F64) -> F64:
 
 def _alike(given: Tones) -> NDArray[np.bool_]:
     """Blocks whose ratio of plate to face is not far from all the others'."""
-    known = given.weight > 0
+    known: NDArray[np.bool_] = given.weight > 0
     if not known.any():
         return known
     ratio = logs(given.face, given.plate)
     off = np.abs(ratio - np.median(ratio[known], axis=0))
     spread = 1.4826 * np.median(off[known], axis=0)
-    return (off <= np.maximum(APART * spread, CLOSE)).all(axis=1)
+    return np.all(off <= np.maximum(APART * spread, CLOSE), axis=1)
 
 
 def ratio(face: F64, plate: F64, weight: F64) -> F64:

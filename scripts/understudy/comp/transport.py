@@ -27,8 +27,8 @@ def curve(source: F64, target: F64) -> tuple[F64, F64]:
     """
     shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
     places = np.quantile(source, shares)
-    # Equal places would leave the map's value there open.
-    return places + 1e-9 * np.arange(QUANTILES), np.quantile(target, shares) - places
+    # Equal places would leave the value there open: it is that of the middle one.
+    return places + 1e-9 * (shares - 0.5), np.quantile(target, shares) - places
 
 
 def histogram(source: F64, target: F64, at: F64) -> F64:
