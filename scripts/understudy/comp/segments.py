@@ -35,6 +35,27 @@ FADE: Final = 8
 """Most frames over which one fit goes over into the next where light is not switched."""
 HALF: Final = 4
 """Frames on either side that the ratio is smoothed over."""
+STRIDE: Final = 4
+"""Every how many frames a shot is looked at first."""
+NOTICE: Final = 0.0125
+"""How far off a straight line, as a logarithm, the ratio or the light may be before all frames there are looked at."""
+RESTLESS: Final = 1 / 3
+"""Share of stretches that are not straight from which the whole shot is not."""
+
+
+def bends(frames: ArrayLike, level: F64) -> NDArray[np.bool_]:
+    """For every stretch between neighbouring frames [n], whether levels [n, c] say that a straight line won't do: [n - 1].
+
+    Judged by how far each frame is off the line through its neighbours; all are where many are, since what jumps from
+    frame to frame may by chance not do so on those that were looked at.
+    """
+    at = np.asarray(frames, np.float64)
+    if len(at) < 3:
+        return np.ones(max(len(at) - 1, 0), bool)
+    share = ((at[1:-1] - at[:-2]) / (at[2:] - at[:-2]))[:, None]
+    off = np.abs(level[1:-1] - level[:-2] * (1 - share) - level[2:] * share).max(axis=1) > NOTICE
+    found = np.concatenate([off, off[-1:]]) | np.concatenate([off[:1], off])
+    return found | (found.mean() > RESTLESS)
 
 
 def partition(level: F64) -> list[int]:
@@ -125,6 +146,11 @@ def pooled(part: Sequence[Tones], level: F64) -> tuple[F64, F64]:
     return face, plate
 
 
+def judged(given: Sequence[Tones]) -> list[Tones]:
+    """The frames that show enough skin."""
+    return [one for one in given if (one.weight > 0.5).sum() >= FEWEST]
+
+
 def fit(given: Sequence[Tones], mode: str, *, follow: bool) -> dict[str, Any]:
     """Fit the colour of a track.
 
@@ -143,7 +169,7 @@ def fit(given: Sequence[Tones], mode: str, *, follow: bool) -> dict[str, Any]:
     over in (``fade``, 0 is at once); ``gains`` of red, green and blue for every frame from ``first`` on, none where
     nothing is followed. JSON types.
     """
-    known = [one for one in given if (one.weight > 0.5).sum() >= FEWEST]
+    known = judged(given)
     if not known or mode in colour.UNTOUCHED:
         nothing = np.zeros((1, 3))
         segments = [colour.solve("none", nothing, nothing) | {"first": 0, "fade": 0}]
