@@ -131,7 +131,8 @@ def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tu
         case "keep_light":
             levels = levels_for(preserving.WIDER * unit, matte.shape)
             wide = cv2.add(plate, spread(cv2.subtract(face, plate), support(matte), levels + 1))
-            return preserving.keep_light(plate, wide, matte, levels), support(matte)
+            window = preserving.WINDOW * unit
+            return preserving.keep_light(plate, wide, matte, levels, window), support(matte)
         case "alpha":
             return face, matte
         case _:

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.pyramid import collapse, gaussian_pyramid, laplacian_pyramid
-from understudy.comp.resample import Image, gaussian, weighted
+from understudy.comp.resample import Image, weighted
+from understudy.comp.texture import soft
 
-REACH: Final = 0.25
-"""How far from the matte's edge, in IOD, a screened blend's correction has fallen to 1/e."""
+REACH: Final = 0.1
+"""How far from the matte's edge, in IOD, a screened blend's correction has fallen to 1/e: hair and collar lie there too."""
 KEPT: Final = 2
 """Coarsest levels, the rest among them, that a light-preserving blend takes from the plate."""
 WIDER: Final = 4
 """How many times as wide as `blend.multiband`'s its coarsest level is: light is coarser than what makes a face."""
-CONTRAST: Final = (0.5, 2.0)
-"""Least and largest gain of a band's contrast."""
-WINDOW: Final = 3.0
-"""Sigma, in pixels of its own level, of the window in which a band's contrast is taken."""
+CONTRAST: Final = (0.8, 1.25)
+"""Least and largest gain of a band's contrast: what is more is not contrast, but wrinkles and the rims of glasses."""
+WINDOW: Final = 0.3
+"""Sigma, in IOD, of the window in which a band's contrast is taken."""
 FLOOR: Final = (1 / 255) ** 2 / 12
 """Energy of rounding to 8 bit, added to both contrasts: less is not seen."""
 
@@ -85,21 +86,22 @@ def screened_membrane(
     return found
 
 
-def keep_light(plate: Image, face: Image, matte: Image, levels: int) -> Image:
+def keep_light(plate: Image, face: Image, matte: Image, levels: int, window: float) -> Image:
     """Light-preserving multi-band blend (Naruniec et al. 2020): the face's detail in the plate's light.
 
-    The coarsest `KEPT` levels are the plate's; the others are the face's, with the plate's contrast around each place,
-    blended band by band. ``face`` must go on smoothly beyond the matte (see `blend.spread`): levels reach across it.
+    The coarsest `KEPT` levels are the plate's; the others are the face's, with the plate's contrast around each place
+    (Gaussian of sigma ``window``, in pixels), blended band by band. ``face`` must go on smoothly beyond the matte (see `blend.spread`): levels reach across it.
     """
     bands, own = laplacian_pyramid(plate, levels), laplacian_pyramid(face, levels)
     weights = gaussian_pyramid(matte, levels)
     blended = []
-    for under, over, weight in zip(bands[:-KEPT], own, weights, strict=False):
-        blended.append(under + weighted(over * contrast(under, over)[..., None] - under, weight))
+    for level, (under, over, weight) in enumerate(zip(bands[:-KEPT], own, weights, strict=False)):
+        gain = contrast(under, over, window / 2**level)
+        blended.append(under + weighted(weighted(over, gain) - under, weight))
     return collapse([*blended, *bands[-KEPT:]])
 
 
-def contrast(wanted: Image, band: Image) -> Image:
-    """Gain [h, w] that gives a band [h, w, 3] the contrast of another, both taken over the same window and channels."""
-    target, own = (gaussian(np.square(one).mean(axis=2), WINDOW) + np.float32(FLOOR) for one in (wanted, band))
+def contrast(wanted: Image, band: Image, sigma: float) -> Image:
+    """Gain [h, w] that gives a band [h, w, 3] the contrast of another around each place: a Gaussian of ``sigma``."""
+    target, own = (soft(np.square(one).mean(axis=2), sigma) + np.float32(FLOOR) for one in (wanted, band))
     return np.clip(np.sqrt(target / own), *CONTRAST)

@@ -44,7 +44,7 @@ RESTLESS: Final = 1 / 3
 
 
 def bends(frames: ArrayLike, level: F64) -> NDArray[np.bool_]:
-    """For every stretch between neighbouring frames [n], whether levels [n, c] say that a straight line won't do: [n - 1].
+    """For every stretch between neighbouring frames [n], whether levels [n, c] are no straight line there: [n - 1].
 
     Judged by how far each frame is off the line through its neighbours; all are where many are, since what jumps from
     frame to frame may by chance not do so on those that were looked at.
