@@ -28,7 +28,7 @@ def test_a_pyramid_gives_its_image_back(shape: tuple[int, int]) -> None:
     assert np.abs(collapse(laplacian_pyramid(image, 4)) - image).max() < 2e-6
 
 
-@pytest.mark.parametrize("mode", ["multiband", "poisson", "alpha"])
+@pytest.mark.parametrize("mode", ["multiband", "poisson", "screened", "keep_light", "alpha"])
 def test_blends_leave_everything_outside_the_matte(mode: str) -> None:
     plate, face, matte = noise((96, 90, 3), 0.3), noise((96, 90, 3), 0.3, 1) + 5, disc((96, 90), 30, 8)
     plate[0, 0] = 40.0
@@ -37,7 +37,7 @@ def test_blends_leave_everything_outside_the_matte(mode: str) -> None:
     assert np.isfinite(result).all() and result.dtype == weight.dtype == np.float32
 
 
-@pytest.mark.parametrize("mode", ["multiband", "poisson", "alpha"])
+@pytest.mark.parametrize("mode", ["multiband", "poisson", "screened", "keep_light", "alpha"])
 def test_a_face_that_is_the_plate_changes_nothing(mode: str) -> None:
     plate = data.astronaut()[:96, 180:276].astype(np.float32) / 255
     result, _ = blend.blend(mode, plate, plate, disc((96, 96), 30, 8), 40)
@@ -106,7 +106,7 @@ def test_poisson_membrane_is_exact_for_a_slope_at_any_size() -> None:
 def test_unknown_blend() -> None:
     image = np.zeros((8, 8, 3), np.float32)
     with pytest.raises(
-        ConfigError, match=r"blend 'mix' is not known\n  -> use one of: multiband, poisson, alpha"
+        ConfigError, match=r"blend 'mix' is not known\n  -> use one of: multiband, poisson, screened, keep_light, alpha"
     ):
         blend.blend("mix", image, image, image[..., 0], 8)
 

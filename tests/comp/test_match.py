@@ -16,7 +16,7 @@ from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
+MATCH = {"colour": "mkl", "steady": True, "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 
@@ -200,7 +200,7 @@ def test_fit_and_finish_bring_colour_light_and_texture_to_the_plate() -> None:
     assert abs(after) < 2 and abs(after) < abs(before)
 
 
-@pytest.mark.parametrize("mode", ["multiband", "poisson", "alpha"])
+@pytest.mark.parametrize("mode", ["multiband", "poisson", "screened", "keep_light", "alpha"])
 def test_weight_is_zero_outside_and_the_same_seed_gives_the_same_bits(mode: str) -> None:
     plate, new = scene(0) + noise((*SHAPE, 3), 0.01), scene(9)
     one = sample(plate, new)
@@ -231,7 +231,7 @@ def test_values_beyond_display_range_stay_finite() -> None:
     plate[:50] = 65504
     new = scene(9) - 0.7
     one = sample(plate, new)
-    for mode in ("multiband", "poisson", "alpha"):
+    for mode in ("multiband", "poisson", "screened", "keep_light", "alpha"):
         fitted = match.fit([one], MATCH)
         result, weight = finish(one, fitted, {**COMPOSITE, "blend": mode})
         assert np.isfinite(result).all() and np.isfinite(weight).all()
@@ -241,7 +241,7 @@ def test_a_track_without_any_skin_is_fitted_to_nothing() -> None:
     one = sample(scene(0), scene(9))
     empty = replace(one, matte=one.matte * 0)
     fitted = match.fit([empty], MATCH)
-    assert np.array(fitted["colour"]["matrix"]) == pytest.approx(np.eye(3, 4))
+    assert np.array(fitted["colour"]["segments"][0]["matrix"]) == pytest.approx(np.eye(3, 4))
     json.dumps(fitted)
 
 

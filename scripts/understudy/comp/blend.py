@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.comp import preserving
 from understudy.comp.pyramid import collapse, expand, gaussian_pyramid, laplacian_pyramid
 from understudy.comp.resample import Image, weighted
 from understudy.errors import ConfigError
@@ -157,13 +158,21 @@ def poisson(
 
 
 def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tuple[Image, Image]:
-    """Blend by name: ``multiband``, ``poisson`` or ``alpha``; ``unit`` is the IOD in pixels."""
+    """Blend by name: multiband, poisson, screened, keep_light or alpha; ``unit`` is the IOD in pixels."""
     match mode:
         case "multiband":
             return multiband(plate, face, matte, levels_for(unit, matte.shape))
         case "poisson":
             return poisson(plate, face, matte)
+        case "screened":
+            return preserving.screened(plate, face, matte, preserving.REACH * unit), support(matte)
+        case "keep_light":
+            levels = levels_for(preserving.WIDER * unit, matte.shape)
+            wide = cv2.add(plate, spread(cv2.subtract(face, plate), support(matte), levels + 1))
+            window = preserving.WINDOW * unit
+            return preserving.keep_light(plate, wide, matte, levels, window), support(matte)
         case "alpha":
             return face, matte
         case _:
-            raise ConfigError(f"blend {mode!r} is not known", fix="use one of: multiband, poisson, alpha")
+            known = "multiband, poisson, screened, keep_light, alpha"
+            raise ConfigError(f"blend {mode!r} is not known", fix=f"use one of: {known}")

@@ -9,16 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import colour, grain, light, texture
+from understudy.comp import grain, light, segments, texture
 from understudy.comp.blend import blend
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
+from understudy.comp.tones import Tones, tones
 from understudy.faces.geometry import iod
 
-SPECULAR: Final = 0.98
-"""Quantile of luma above which skin shines and is left out of the colour fit."""
-FEWEST: Final = 24
-"""Blocks of skin below which nothing is fitted."""
 LOOK: Final = ("light", "texture", "grain", "restored")
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
 
@@ -96,24 +93,10 @@ def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
     return skin(points, matte.shape, step) * reduced(matte, step)
 
 
-def _moments(
-    samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]
-) -> dict[str, tuple[Any, Any]] | None:
-    """Moments of the face's and the plate's skin by blocks, without highlights; None where there is no skin."""
-    weight = np.concatenate([area.reshape(-1) for area in skins])
-    if weight.sum() < FEWEST:
-        return None
-    found = {}
-    for name, images in (("face", faces), ("crop", [sample.crop for sample in samples])):
-        blocks = [
-            reduced(image, _step(sample.points)).reshape(-1, 1, 3)
-            for sample, image in zip(samples, images, strict=True)
-        ]
-        pixels = np.concatenate(blocks)
-        shine, pixels = texture.luma(pixels)[:, 0], pixels[:, 0]
-        counted = weight * (shine <= np.quantile(shine[weight > 0.5 * weight.max()], SPECULAR))
-        found[name] = colour.moments(pixels, counted)
-    return found
+def tones_of(sample: Sample, settings: Mapping[str, Any]) -> Tones:
+    """What the skin of a frame says of colour; ``settings`` as for `fit`."""
+    blocks, step = _skin(sample.matte, sample.points), _step(sample.points)
+    return tones(sample.moment.frame, sample.crop, sample.face.at(settings["restored"]), blocks, step)
 
 
 def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
@@ -148,43 +131,42 @@ def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[
     return {"sigma": sigma, "gains": gains.tolist(), "index_before": float(np.median(before))}
 
 
-def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit a track: constant over the shot, so that nothing can pump.
+def fit(
+    samples: Sequence[Sample], settings: Mapping[str, Any], seen: Sequence[Tones] = ()
+) -> dict[str, Any]:
+    """Fit a track: texture and grain are constant over the shot, so that nothing can pump.
 
     Parameters
     ----------
     samples:
         Frames spread over the shot.
+    seen:
+        Tones of every frame that the colour is fitted on, in order; without any, those of the samples are.
     settings:
-        ``colour`` (mkl, mean, none), ``light`` 0..1, ``texture`` and ``grain`` (whether they are matched), ``restored``
+        ``colour`` (see `colour.solve`), ``steady`` (whether colour follows the plate), ``light`` 0..1, ``texture`` and
+        ``grain`` (whether they are matched), ``restored``
         (share of what restoring changes).
 
     Returns
     -------
-    JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
+    JSON types: ``colour`` (see `segments.fit`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
     (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look``
     (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
     made = [sample.face.at(settings["restored"]) for sample in samples]
-    found = _moments(samples, made, blocks)
-    still = np.zeros(3), np.eye(3)
-    solved = (
-        colour.solve(settings["colour"], found["face"], found["crop"])
-        if found
-        else colour.solve("none", still, still)
-    )
+    judged = seen or [tones_of(sample, settings) for sample in samples]
+    solved = segments.fit(judged, settings["colour"], follow=settings["steady"])
+    strength = max(settings["light"], solved["light"])
     skins = [
         (enlarged(area, _step(sample.points), sample.matte.shape) * (sample.matte > 0.9)).astype(np.float32)
         for sample, area in zip(samples, blocks, strict=True)
     ]
     faces = []
     for sample, raw, area in zip(samples, made, blocks, strict=True):
-        toned = colour.apply(raw, solved["matrix"])
+        toned = segments.apply(raw, solved, sample.moment.frame)
         faces.append(
-            light.relight(
-                toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]
-            )
+            light.relight(toned, sample.crop, area, _step(sample.points), iod(sample.points), strength)
         )
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
@@ -255,10 +237,10 @@ def finish(
     )
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = colour.apply(face.at(look["restored"])[box], fitted["colour"]["matrix"])
+    new = segments.apply(face.at(look["restored"])[box], fitted["colour"], moment.frame)
     blocks, step = _skin(laid, near), _step(near)
-    if look["light"]:
-        new = light.relight(new, plate, blocks, step, unit, look["light"])
+    if strength := max(look["light"], fitted["colour"]["light"]):
+        new = light.relight(new, plate, blocks, step, unit, strength)
     if look["texture"]:
         new = texture.apply(
             new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)

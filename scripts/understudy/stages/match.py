@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from understudy.comp.colour import to_cdl, to_cube
-from understudy.comp.match import Sample, fit
+from understudy.comp.match import Sample, fit, tones_of
+from understudy.comp.segments import NOTICE, STRIDE, bends, judged
+from understudy.comp.tones import Tones, ratio
 from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
+from understudy.media.plate import Plate
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts, Record
 from understudy.stages.crops import opened, read_cuts
 from understudy.stages.faces import new_faces
 from understudy.stages.plates import plate_of
-from understudy.stages.tracks import cast_of, moment_of
+from understudy.stages.tracks import Tracks, cast_of, moment_of
 
 SAMPLES = 12
+LEAST_LIGHT = 0.02
+"""Luma below which changes of light are noise."""
 
 
 def chosen(track: Track, frames: Iterable[int], count: int = SAMPLES) -> list[int]:
@@ -33,17 +40,51 @@ def chosen(track: Track, frames: Iterable[int], count: int = SAMPLES) -> list[in
     return [seen[int(pick)] for pick in picks]
 
 
-def fits_of(samples: dict[str, list[Sample]], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Track id to fit, for the tracks that have samples."""
-    return {name: fit(own, settings) for name, own in sorted(samples.items()) if own}
+def fits_of(
+    samples: dict[str, list[Sample]], settings: dict[str, Any], seen: Mapping[str, Sequence[Tones]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Track id to fit, for the tracks that have samples; ``seen`` as for `match.fit`."""
+    return {name: fit(own, settings, (seen or {}).get(name, ())) for name, own in sorted(samples.items()) if own}
 
 
-def match(job: Job) -> Facts:
-    """Fit each cast track on a few frames spread over the shot; write the fit, and its colour as CDL and cube."""
-    plate = plate_of(job)
-    cast, _ = cast_of(job)
-    wanted = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
-    samples: dict[str, list[Sample]] = {name: [] for name in cast}
+def write_colour(folder: Path, shot: str, fits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write every track's colour as one CDL, a correction per lighting segment, and a cube per segment.
+
+    The first segment goes by the track's name; those after it have the frame that they begin on in theirs.
+    """
+    for track, fitted in fits.items():
+        named = {
+            f"{track}.{segment['first']:07d}" if number else track: segment
+            for number, segment in enumerate(fitted["colour"]["segments"])
+        }
+        cdl = to_cdl({f"{shot}.{name}": segment for name, segment in named.items()})
+        (folder / f"{track}.cdl").write_text(cdl, encoding="utf-8")
+        for name, segment in named.items():
+            (folder / f"{name}.cube").write_text(to_cube(segment, f"{shot}.{name}"), encoding="utf-8")
+
+
+def first_look(track: Track, frames: Iterable[int]) -> set[int]:
+    """Frames on which colour is judged first: every few, and all where the track's light jumps or flashes."""
+    own = [int(f) for f in track.frames]
+    level = np.log(np.maximum(track.light[:, :1], LEAST_LIGHT))
+    off = np.flatnonzero(np.abs(np.diff(level[:, 0], n=2)) / 2 > NOTICE) + 1
+    near = {own[int(k)] + step for k in off for step in range(-STRIDE, STRIDE + 1)}
+    return {f for f in own if f % STRIDE == 0 or f in near} & set(frames)
+
+
+def second_look(seen: Sequence[Tones], frames: Iterable[int]) -> set[int]:
+    """Frames between those of ``seen`` that have to be judged too; see `segments.bends`."""
+    known = judged(seen)
+    at = [one.frame for one in known]
+    level = np.array([ratio(one.face, one.plate, one.weight) for one in known]).reshape(-1, 3)
+    between = (range(a + 1, b) for a, b, bent in zip(at, at[1:], bends(at, level), strict=False) if bent)
+    return set(chain.from_iterable(between)) & set(frames)
+
+
+def looked_at(
+    job: Job, plate: Plate, cast: Tracks, wanted: set[tuple[str, int]]
+) -> Iterator[tuple[str, Sample]]:
+    """Tracks and frames of a shot, read from the chunks one by one."""
     made_by = job.records("faces")
     restored: Sequence[Record | None] = job.records("restored") or [None] * len(made_by)
     chunks = zip(job.records("crops"), made_by, restored, job.records("mattes"), strict=True)
@@ -57,11 +98,32 @@ def match(job: Job) -> Facts:
             for cut in cuts:
                 crop = to_display(crops[cut.page], plate)
                 moment = moment_of(job.shot, cut, cast[cut.track])
-                samples[cut.track].append(Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment))
-    fits = fits_of(samples, job.settings)
+                yield cut.track, Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment)
+
+
+def match(job: Job) -> Facts:
+    """Fit each cast track: texture and grain on a few frames spread over the shot, colour on as many as it takes.
+
+    Writes the fit, and its colour as CDL and cube.
+    """
+    plate = plate_of(job)
+    cast, _ = cast_of(job)
+    sampled = {(name, frame) for name, track in cast.items() for frame in chosen(track, job.frames)}
+    wanted = set(sampled)
+    if job.settings["steady"]:
+        wanted |= {(name, frame) for name, track in cast.items() for frame in first_look(track, job.frames)}
+    samples: dict[str, list[Sample]] = {name: [] for name in cast}
+    seen: dict[str, list[Tones]] = {name: [] for name in cast}
+    for name, sample in looked_at(job, plate, cast, wanted):
+        seen[name].append(tones_of(sample, job.settings))
+        if (name, sample.moment.frame) in sampled:
+            samples[name].append(sample)
+    if job.settings["steady"]:
+        missed = {(name, frame) for name, own in seen.items() for frame in second_look(own, job.frames)} - wanted
+        for name, sample in looked_at(job, plate, cast, missed):
+            seen[name].append(tones_of(sample, job.settings))
+    in_order = {name: sorted(own, key=lambda one: one.frame) for name, own in seen.items()}
+    fits = fits_of(samples, job.settings, in_order)
     (job.folder / "fit.json").write_text(json.dumps(fits, indent=1, sort_keys=True), encoding="utf-8")
-    for name, found in fits.items():
-        if "colour" in found:
-            (job.folder / f"{name}.cdl").write_text(to_cdl(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
-            (job.folder / f"{name}.cube").write_text(to_cube(found["colour"], f"{job.shot}.{name}"), encoding="utf-8")
+    write_colour(job.folder, job.shot, fits)
     return {"tracks": sorted(fits)}
