@@ -12,7 +12,6 @@ import numpy as np
 from understudy.comp.flow import View, steadied
 from understudy.comp.lay import take
 from understudy.comp.texture import extent
-from understudy.faces.geometry import to_frame
 from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.media.colour import to_display
@@ -37,9 +36,7 @@ class Seat:
         """The face as `comp.flow` takes it."""
         page, transform = self.faces.top(self.cut)
         crop = to_display(self.images[self.cut.page], plate)
-        to_crop = to_frame(track.transform[self.cut.index])
-        to_crop[:, 2] -= self.cut.corner[:2]
-        place = transform @ np.vstack([to_crop, [0, 0, 1]])
+        place = transform @ np.vstack([self.cut.place(track.transform), [0, 0, 1]])
         larger = float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
         size = extent(track.points[self.cut.index]) * larger
         return View(take(crop, transform, (page.shape[1], page.shape[0])), page, place, size)
