@@ -121,13 +121,16 @@ def seen(there: Way, back: Way, slack: float) -> Image:
 def alike(here: Image, there: Image, sigma: float) -> Image:
     """How far two plates agree, 0 to 1, [h, w]: exp(-blur(d^2) / (2 s^2)), d^2 the mean over the channels.
 
-    s is `LIKE` times the noise of one plate, read off the median of their difference: what covers less than half of
-    the page does not move it. ``sigma`` is the blur's, in pixels.
+    The plates are [h, w, 3], or luma [h, w]. s is `LIKE` times the noise of one plate, read off the median of their
+    difference: what covers less than half of the page does not move it. ``sigma`` is the blur's, in pixels.
     """
     apart = cv2.absdiff(here, there)
     noise = float(np.median(apart[::4, ::4])) / (MAD * np.sqrt(2))
     limit = LIKE * float(np.clip(noise, *NOISE))
-    square = gaussian(cv2.transform(apart * apart, np.full((1, 3), 1 / 3, np.float32)), sigma)
+    square = apart * apart
+    if square.ndim == 3:
+        square = cv2.transform(square, np.full((1, 3), 1 / 3, np.float32))
+    square = gaussian(square, sigma)
     return cv2.exp(square * np.float32(-0.5 / limit**2))
 
 
