@@ -9,6 +9,7 @@ rule match:
         tracks="<work>/{shot}/track.json",
         faces=chunks_of("swap"),
         restored=chunks_of("enhance"),
+        steadied=chunks_of("steady"),
         mattes=chunks_of("matte"),
     output:
         "<work>/{shot}/match.json",
@@ -33,6 +34,7 @@ rule composite:
         tracks="<work>/{shot}/track.json",
         faces="<work>/{shot}/swap/{chunk}.json",
         restored=chunk_of("enhance"),
+        steadied=chunk_of("steady"),
         mattes="<work>/{shot}/matte/{chunk}.json",
         fit="<work>/{shot}/match.json",
     output:

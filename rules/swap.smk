@@ -1,4 +1,4 @@
-"""Swap: the new faces of one chunk, restored where the look says so, and the mattes they are laid in through."""
+"""Swap: the new faces of one chunk, restored and steadied where the look says so, and the mattes they are laid through."""
 
 
 rule swap:
@@ -45,6 +45,29 @@ rule enhance:
         job=job("enhance"),
     script:
         "../scripts/enhance.py"
+
+
+rule steady:
+    """Blend the new faces of one chunk with those of the frames around them, along the plate's motion."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        crops=chunk_of("align", "steady"),
+        tracks="<work>/{shot}/track.json",
+        faces=chunk_of("swap", "steady"),
+        restored=chunk_of("enhance", "steady"),
+    output:
+        "<work>/{shot}/steady/{chunk}.json",
+    log:
+        "<work>/{shot}/logs/steady/{chunk}.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/steady/{chunk}.tsv"
+    priority: urgency
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        job=job("steady"),
+    script:
+        "../scripts/steady.py"
 
 
 rule matte:

@@ -41,6 +41,20 @@ def test_nothing_to_say_of_a_clean_shot():
     assert state([]) == "ok"
 
 
+def test_texture_that_does_not_stick_is_a_flag_of_the_whole_track():
+    pairs = {"warping_plate": {1003: 2e-4, 1007: 2e-4}, "warping_error": {1003: 2.1e-4, 1007: 2.3e-4}}
+    calm = rows()
+    for row in calm:
+        row.update({name: values.get(int(str(row["frame"]))) for name, values in pairs.items()})
+    assert flags(calm, SHOT) == []
+    for row in calm:
+        row["warping_error"] = 3e-4 if row["warping_error"] else None
+    (found,) = flags(calm, SHOT)
+    assert (found["kind"], found["level"], found["first"], found["last"]) == ("unsteady texture", "warn", 1001, 1010)
+    assert found["value"] == pytest.approx(1.5, abs=0.01)
+    assert "1.49 times the plate's" in found["reason"] and "steady.window" in found["action"]
+
+
 def test_neighbours_are_joined_and_the_worst_named():
     found = flags(rows(texture_index={1003: -3.4, 1004: -4.2, 1005: -3.1, 1008: -3.5}), SHOT)
     soft = [flag for flag in found if flag["kind"] == "too soft"]

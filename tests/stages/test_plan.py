@@ -140,6 +140,21 @@ def test_overrides_go_only_where_they_matter(make_plan: MakePlan):
     assert (pattern.endswith("r.%04d.png"), channel, mode) == (True, "R", "add")
 
 
+def test_only_a_look_with_a_window_has_its_faces_steadied(make_plan: MakePlan):
+    plain = make_plan()
+    assert not plain.has("steady", "mov")
+    assert plain.window("steady", "mov") == 0
+    plan = make_plan(looks={"show": {"settings": {"steady": {"window": 2}}}}, chunk=7)
+    assert plan.has("steady", "mov")
+    assert [plan.window(stage, "mov") for stage in ("steady", "composite")] == [2, 0]
+    # Frames 6 to 16 are asked of the chunk 8 to 14, and 48 to 50 of the last, which has one frame.
+    assert plan.around("mov", "0000008-0000014", 2) == ["0000001-0000007", "0000008-0000014", "0000015-0000021"]
+    assert plan.around("mov", "0000050-0000050", 2) == ["0000043-0000049", "0000050-0000050"]
+    assert plan.job("steady", "mov", "0000001-0000007")["settings"] == {"window": 2, "decay": 0.7, "cards": {}}
+    before, after = (each.job("hero", "mov")["settings"] for each in (plain, plan))
+    assert before == after, "single frames have no neighbours"
+
+
 def test_the_composite_gets_the_finish_and_its_frame_ranges(make_plan: MakePlan):
     ranges = [{"frames": "3-5", "settings": {"composite": {"opacity": 0.5}}}]
     settings = make_plan(looks={"shots": {"mov": {"ranges": ranges}}}).job("composite", "mov")["settings"]
@@ -171,7 +186,7 @@ def test_encode_gets_the_movies_by_name(make_plan: MakePlan):
 
 def test_totals_count_every_frame_of_every_stage(make_plan: MakePlan):
     totals = make_plan().totals()
-    assert list(totals["mov"]) == [stage for stage in ORDER if stage != "enhance"]
+    assert list(totals["mov"]) == [stage for stage in ORDER if stage not in ("enhance", "steady")]
     assert "extract" not in totals["seq"]
     for shot, frames in (("mov", 50), ("seq", 20)):
         assert {sum(chunks.values()) for chunks in totals[shot].values()} == {frames}

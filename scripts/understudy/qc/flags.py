@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from understudy.qc import measures
+from understudy.qc import measures, motion
 
 LEVELS: Final = ("info", "warn", "fail")
 STATES: Final = ("ok", "warn", "fail")
@@ -21,7 +21,7 @@ class Limits:
 
     The first seven are settings of the stage `qc` and say where a warning begins; a failure begins at the
     distances of :func:`checks`. Texture is in dB, jitter in IOD, colour in CIEDE2000, flicker and pop in log
-    brightness; score, occlusion and coverage are shares.
+    brightness; seam and warping are ratios to the plate; score, occlusion and coverage are shares.
     """
 
     texture_soft: float = -3.0
@@ -34,6 +34,7 @@ class Limits:
     flicker: float = 0.004
     pop: float = 0.03
     texture_flicker: float = 0.7
+    warping: float = 1.15
     coverage: float = 0.5
 
     @classmethod
@@ -266,7 +267,7 @@ def of_row(row: Mapping[str, Any], tests: Iterable[Check], limits: Limits) -> It
 
 
 def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict[str, Any]]:
-    """What can only be said of a whole track: brightness and texture that flicker."""
+    """What can only be said of a whole track: brightness and texture that flicker, texture that does not stick."""
     ends = {
         "first": int(rows[0]["frame"]),
         "last": int(rows[-1]["frame"]),
@@ -291,6 +292,15 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
             "value": wobble,
             "reason": f"the skin's texture comes and goes: it varies by {wobble:.1f} dB",
             "action": "check focus and motion blur; give the shot a look with a steadier texture setting",
+        }
+    ratio = motion.warping(rows)
+    if ratio is not None and ratio > limits.warping:
+        yield ends | {
+            "kind": "unsteady texture",
+            "level": "warn",
+            "value": ratio,
+            "reason": f"the new skin does not stick to the face: its warping error is {ratio:.2f} times the plate's",
+            "action": "set steady.window to 1 or 2 in the look, or use less of what is restored (match.restored)",
         }
 
 

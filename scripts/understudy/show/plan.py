@@ -18,7 +18,8 @@ from understudy.show.schema import defaults, schema
 from understudy.trust.licences import licence_rows
 
 ORDER = (
-    "extract", "detect", "track", "align", "swap", "enhance", "matte", "match", "composite", "stills", "encode", "qc",
+    "extract", "detect", "track", "align", "swap", "enhance", "steady", "matte", "match", "composite",
+    "stills", "encode", "qc",
 )  # fmt: skip
 HERO = ("align", "swap", "enhance", "matte", "match", "composite")
 FINISH = ("light", "texture", "grain", "restored")
@@ -96,6 +97,8 @@ class Plan:
             return self._stamps[shot].kind == "movie"
         if stage == "enhance":
             return bool(self._resolved[shot]["enhance"]["model"])
+        if stage == "steady":
+            return self.window(stage, shot) > 0
         if stage == "stills":
             asked = (self._show.deliveries[name] for name in self._show.shots[shot].delivery)
             return any(delivery["frames"] or delivery["matte"] for delivery in asked)
@@ -119,7 +122,7 @@ class Plan:
 
     def window(self, stage: str, shot: str) -> int:
         """Frames on either side that a stage reads of its neighbours; it writes its own chunk's only."""
-        return 0
+        return int(self._resolved[shot]["steady"]["window"]) if stage == "steady" else 0
 
     def last(self, shot: str) -> list[str]:
         """Names of the records that nothing but a whole shot asks for."""

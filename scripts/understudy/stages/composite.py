@@ -96,14 +96,14 @@ def composite(job: Job) -> Facts:
     """Finish every cast face of the chunk, page by page as far as there is something to change."""
     plate = plate_of(job)
     source = job.record("crops")
-    restored = job.records("restored")
+    restored, steadied = (next(iter(job.records(name)), None) for name in ("restored", "steadied"))
     cuts = [cut for cut in read_cuts(source) if not holds(job.settings["exclude"], cut.frame)]
     cast, _ = cast_of(job)
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
     changed: list[Cut] = []
     with (
         opened(source, "crops.tif", cuts) as images,
-        new_faces(job.record("faces"), restored[0] if restored else None, cuts) as faces,
+        new_faces(job.record("faces"), restored, cuts, steadied) as faces,
         opened(job.record("mattes"), "matte.tif", cuts) as mattes,
         crops.Writer(job.folder / "patches.tif") as pixels,
         crops.Writer(job.folder / "weights.tif") as weights,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.faces.geometry import to_frame
 from understudy.media import crops
 from understudy.runtime.records import Record
 
@@ -45,6 +46,12 @@ class Cut:
     def inside(self, points: np.ndarray) -> np.ndarray:
         """A track's points [n, k, 2 or 3], one row a frame: those of this frame [k, 2 or 3], in pixels of the crop."""
         return points[self.index] - self.corner[: points.shape[-1]]
+
+    def place(self, transform: np.ndarray) -> np.ndarray:
+        """Face space to pixels of the crop [2, 3], of a track's ``transform`` [n, 4]."""
+        matrix = to_frame(transform[self.index])
+        matrix[:, 2] -= self.corner[:2]
+        return matrix
 
     @property
     def region(self) -> tuple[slice, slice]:

@@ -95,13 +95,19 @@ class Faces:
         x0, y0, x1, y1 = cut.box
         return back(unit(self._mattes[cut.page]), self._places[cut.page], (y1 - y0, x1 - x0))
 
+    def top(self, cut: Cut) -> tuple[np.ndarray, Matrix]:
+        """The page of a cut that is laid in last, restored or else the engine's, and where it lies, crop to page."""
+        if self._restored_places:
+            return unit(self._restored[cut.page]), self._restored_places[cut.page]
+        return unit(self._images[cut.page]), self._places[cut.page]
+
     def of(self, cut: Cut, near: Box = WHOLE) -> Face:
         """The new face of a cut, over a box of its crop."""
         new = self.new(cut, near)
         if not self._restored_places:
             return Face(new)
-        place = _seen_from(self._restored_places[cut.page], near)
-        return Face(new, Restored(unit(self._restored[cut.page]), place))
+        image, place = self.top(cut)
+        return Face(new, Restored(image, _seen_from(place, near)))
 
 
 def _seen_from(place: Matrix, near: Box) -> Matrix:
@@ -111,14 +117,18 @@ def _seen_from(place: Matrix, near: Box) -> Matrix:
 
 
 @contextmanager
-def new_faces(swap: Record, enhance: Record | None, cuts: Sequence[Cut]) -> Iterator[Faces]:
-    """The new faces of a chunk, their stores checked once and open meanwhile."""
+def new_faces(
+    swap: Record, enhance: Record | None, cuts: Sequence[Cut], steady: Record | None = None
+) -> Iterator[Faces]:
+    """The new faces of a chunk, their stores checked once and open meanwhile; steadied pages stand for those of old."""
     with ExitStack() as stack:
-        images, mattes = (stack.enter_context(opened(swap, name, cuts)) for name in ("faces.tif", "engine.tif"))
+        plain = swap if enhance is not None else steady or swap
+        images = stack.enter_context(opened(plain, "faces.tif", cuts))
+        mattes = stack.enter_context(opened(swap, "engine.tif", cuts))
         places = read_transforms(swap) if cuts else []
         restored: Pages = ()
         restored_places: list[Matrix] = []
         if enhance is not None and cuts:
-            restored = stack.enter_context(opened(enhance, "restored.tif", cuts))
+            restored = stack.enter_context(opened(steady or enhance, "restored.tif", cuts))
             restored_places = read_transforms(enhance)
         yield Faces(images, mattes, places, restored, restored_places)

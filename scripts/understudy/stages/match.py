@@ -87,12 +87,13 @@ def looked_at(
     """Tracks and frames of a shot, read from the chunks one by one."""
     made_by = job.records("faces")
     restored: Sequence[Record | None] = job.records("restored") or [None] * len(made_by)
-    chunks = zip(job.records("crops"), made_by, restored, job.records("mattes"), strict=True)
-    for source, faces, enhanced, mattes in chunks:
+    steadied: Sequence[Record | None] = job.records("steadied") or [None] * len(made_by)
+    chunks = zip(job.records("crops"), made_by, restored, steadied, job.records("mattes"), strict=True)
+    for source, faces, enhanced, steady, mattes in chunks:
         cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
         with (
             opened(source, "crops.tif", cuts) as crops,
-            new_faces(faces, enhanced, cuts) as made,
+            new_faces(faces, enhanced, cuts, steady) as made,
             opened(mattes, "matte.tif", cuts) as layers,
         ):
             for cut in cuts:

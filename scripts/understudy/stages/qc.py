@@ -21,6 +21,7 @@ from understudy.media.proxy import proxy, renewed, shrunk
 from understudy.qc.flags import Limits, flags, state
 from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame, sample_step
 from understudy.qc.measures import frame as measure
+from understudy.qc.motion import Watch
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
@@ -65,6 +66,8 @@ def qc(job: Job) -> Facts:
         (page / kind).mkdir(parents=True)
     rows: list[dict[str, Any]] = []
     thumbs: list[np.ndarray] = []
+    kept = [number for number in job.frames if number not in excluded]
+    watch = Watch({name: sorted({*track.frames.tolist()} & {*kept}) for name, track in tracks.items()})
     chunks = zip(job.records("finished"), job.records("crops"), job.records("mattes"), strict=True)
     for chunk, source, layers in chunks:
         first, last = chunk.subject["frames"]
@@ -83,9 +86,9 @@ def qc(job: Job) -> Facts:
                     before = crops[cut.page]
                     after = before.copy()
                     lay(after, cut.box[:2], changed)
-                    crop = to_display(before, plate)
+                    crop, result = to_display(before, plate), to_display(after, plate)
                     points = track.points[cut.index] - cut.corner
-                    row = measure(crop, to_display(after, plate), matte, points)
+                    row = measure(crop, result, matte, points)
                     step = sample_step(points)
                     thumbs.append(face_thumb(reduced(crop, step), points / step))
                     rows.append(
@@ -99,6 +102,7 @@ def qc(job: Job) -> Facts:
                             "roto": layers.facts["roto"],
                         }
                     )
+                    watch.look(rows[-1], crop, result, matte, points, cut.place(track.transform))
                 name = f"{number:07d}.jpg"
                 small = proxy(stored, plate, PROXY_SIDE)
                 save_jpeg(page / "plate" / name, small)
