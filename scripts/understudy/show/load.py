@@ -138,9 +138,10 @@ class Show:
     def settings(self, shot: str) -> Settings:
         """A shot's complete settings by stage, as JSON data of the caller's own.
 
-        Settings of frame ranges lie in a stage's dict under ``ranges``; `settings_at` applies them.
+        What changes along the shot lies in a stage's dict under ``ranges`` and ``keys``; `settings_at` applies them.
         """
-        return self._looks.resolve(shot, self.all_shots[shot].look, self.overrides(shot).ranges)
+        overrides = self.overrides(shot)
+        return self._looks.resolve(shot, self.all_shots[shot].look, overrides.ranges, overrides.keys)
 
     def overrides(self, shot: str) -> Overrides:
         """A shot's overrides; empty if it has no override file."""
@@ -184,7 +185,7 @@ class Show:
         return sorted(cast | set(self.overrides(shot).cast.values()))
 
     def check_frames(self, shot: str, first: int, last: int) -> None:
-        """Refuse overrides and settings ranges of a shot that name frames outside first..last.
+        """Refuse overrides, settings ranges and keys of a shot that name frames outside first..last.
 
         Raises
         ------
@@ -195,6 +196,10 @@ class Show:
         named: list[tuple[str, str, FrameRanges]] = [
             ("a range of settings", entry.where, entry.frames)
             for entry in (*self._looks.ranges.get(shot, ()), *overrides.ranges)
+        ]
+        named += [
+            ("a key of settings", key.where, ((key.frame, key.frame),))
+            for key in (*self._looks.keys.get(shot, ()), *overrides.keys)
         ]
         named.append(("exclude", overrides.source, overrides.exclude))
         named.append(("split", overrides.source, tuple((frame, frame) for _, frame in overrides.split)))

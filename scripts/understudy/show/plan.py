@@ -15,6 +15,7 @@ from understudy.show.load import Show
 from understudy.show.models import every_model, models_of, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
+from understudy.show.settings import fixed
 from understudy.trust.licences import licence_rows
 
 ORDER = (
@@ -161,7 +162,7 @@ class Plan:
             own["cast"] = [[entry.kind, entry.value, entry.talent] for entry in asked.cast]
             own["overrides"] = override_record(show.overrides(shot))
             look = settings["detect"]
-            own["look"] = {key: look[key] for key in look if key != "ranges"} | self._members(look)
+            own["look"] = fixed(look) | self._members(look)
             own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
             own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
@@ -171,10 +172,11 @@ class Plan:
         if stage == "enhance":
             own["precision"] = settings["swap"]["precision"]
         if stage == "composite":
-            # The fit hands these on, but a frame range may change them after it.
+            # The fit hands these on, but they may change along the shot after it.
             finish = settings["match"]
             own |= {name: finish[name] for name in FINISH}
             own["ranges"] = own.get("ranges", []) + finish.get("ranges", [])
+            own["keys"] = own.get("keys", {}) | finish.get("keys", {})
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
         if stage == "stills":
             own["deliveries"] = {
