@@ -11,7 +11,6 @@ from understudy.engines.mesh import (
     LOWER_LIP,
     UPPER_LIP,
     MeshEngine,
-    hold,
     keep_eyes,
     keep_mouth,
     nod,
@@ -215,15 +214,6 @@ def test_kept_eyes_and_mouth_are_holes_in_the_matte():
         values[policy] = matte[eye[1], eye[0]], matte[mouth[1], mouth[0]]
     assert min(values["talent"]) > 0.99
     assert max(values["plate"]) < 0.03
-
-
-def test_the_mouths_decision_is_held_and_never_jumps():
-    raw = np.zeros(120)
-    raw[60] = 1
-    held = hold(raw, 12)
-    assert held[60] == pytest.approx(1)
-    assert (held[:36] == 0).all() and (held[85:] == 0).all()
-    assert np.abs(np.diff(held)).max() <= 1 / 25 + 1e-9
 
 
 def test_far_cheek_fades_instead_of_smearing_and_the_near_side_stays():

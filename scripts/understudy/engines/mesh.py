@@ -16,6 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.comp.features import (
+    CLOSED,
+    EYES_FADE,
+    MOUTH_FADE,
+    PARTED,
+    lids_closed,
+    lips_apart,
+    transition,
+)
 from understudy.engines.atlas import choose, crossfade
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.pictures import source
@@ -321,28 +330,14 @@ def kept(policy: str, auto: float) -> float:
 
 def keep_eyes(mesh: F64, track: F64) -> F64:
     """How much of the performer's eyes stays by their expression, [frames]: while they close."""
-    talent = g.eye_open(mesh)
-    ratio = np.array([g.eye_open(p) for p in track]) / max(talent, 1e-6)
-    return smoothstep(ratio, 0.6, 0.35)
+    return transition(lids_closed(track, g.eye_open(mesh)), *CLOSED, EYES_FADE)
 
 
 def keep_mouth(mesh: F64, track: F64) -> F64:
     """How much of the performer's inner mouth stays by its expression, [frames]: where one is more open than the
     other.
-
-    The decision is held for half a second around such a frame, or teeth would come and go while someone
-    speaks.
     """
-    talent = g.mouth_open(mesh)
-    differ = np.abs(np.array([g.mouth_open(p) for p in track]) - talent)
-    return hold(smoothstep(differ, 0.05, 0.12), 12)
-
-
-def hold(values: F64, reach: int) -> F64:
-    """Running maximum over `reach` frames on each side, then a running mean of the same reach."""
-    padded = np.pad(values, 2 * reach, mode="edge")
-    peak = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
-    return np.lib.stride_tricks.sliding_window_view(peak, 2 * reach + 1).mean(axis=1)
+    return transition(lips_apart(track, g.mouth_open(mesh)), *PARTED, MOUTH_FADE)
 
 
 def costs(track: Performance, talent: TalentAtlas) -> F64:

@@ -21,6 +21,7 @@ from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
 from understudy.stages.faces import Face, new_faces
+from understudy.stages.features import Features
 from understudy.stages.plates import plate_of
 from understudy.stages.tracks import Tracks, cast_of, moment_of
 
@@ -88,6 +89,7 @@ def composite(job: Job) -> Facts:
     cast, _ = cast_of(job)
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
     changed: list[Cut] = []
+    features = Features(job.settings, cast)
     with (
         opened(source, "crops.tif", cuts) as images,
         new_faces(job.record("faces"), restored[0] if restored else None, cuts) as faces,
@@ -101,7 +103,7 @@ def composite(job: Job) -> Facts:
                 [images[cut.page] for cut in own],
                 own,
                 [faces.of(cut) for cut in own],
-                [unit(mattes[cut.page]) for cut in own],
+                [features.keep(unit(mattes[cut.page]), cut) for cut in own],
                 cast,
                 fits,
                 job.settings,
