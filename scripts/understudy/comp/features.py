@@ -34,7 +34,8 @@ MOUTH_FADE: Final = 12
 
 
 def lids_closed(points: NDArray[np.floating], usual: float) -> F64:
-    """How far lids are closed on each frame of [n, 468, 3]: 0 at their ``usual`` opening or wider, over .6 when shut."""
+    """How far lids are closed on each frame of [n, 468, 3]: 0 at their ``usual`` opening or wider, .6 and more when
+    shut (no two points of the lids ever meet)."""
     found = np.array([eye_open(face) for face in points])
     return np.clip(1 - found / max(usual, 1e-6), 0, 1)
 
