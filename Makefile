@@ -10,10 +10,11 @@ WHEEL := $(if $(UNDERSTUDY_WHEEL),wheel=$(UNDERSTUDY_WHEEL))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/scripts
 
-.PHONY: help demo test lint test-slow bench lock clean
+.PHONY: help demo gallery test lint test-slow bench lock clean
 
 help:
 	@echo "make demo       render the demo show into demo/render/demo"
+	@echo "make gallery    make the pictures of docs/gallery.md anew from that"
 	@echo "make test       lint, types, and the tests that take seconds"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make bench      measure cost per frame, and what running a network costs beside it"
@@ -33,6 +34,9 @@ demo/plates/.stamp: demo/plates.py demo/make_plates.py .venv/.stamp
 demo: .venv/.stamp demo/plates/.stamp
 	$(RUN) scripts/status.py demo/render/demo -- \
 	  snakemake --cores $(CORES) --configfile demo/config/config.yaml $(if $(WHEEL),--config $(WHEEL))
+
+gallery: demo
+	$(RUN) demo/gallery.py
 
 lint: .venv/.stamp
 	ruff check .

@@ -1,6 +1,6 @@
 """understudy: replace a performer's face on film plates with a cleared talent's face.
 
-Types of targets: the whole show (default), `preview`, `review`, `models`, `verify`, `collect_stale`, `doctor`.
+Types of targets: the whole show (default), `preview`, `wedge`, `review`, `models`, `verify`, `collect_stale`, `doctor`.
 """
 
 from snakemake.utils import min_version

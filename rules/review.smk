@@ -69,3 +69,33 @@ rule preview:
         "../envs/understudy.yaml"
     script:
         "../scripts/preview.py"
+
+
+rule cells:
+    """The most telling frames of a shot under every combination of the settings in `wedge`, on one sheet."""
+    input:
+        plate="<work>/{shot}/plate.json",
+        frames=chunks_of("extract"),
+        tracks="<work>/{shot}/track.json",
+        talents=talents_of_shot,
+        roto=roto_files,
+        models=models_of("wedge"),
+    output:
+        "<work>/{shot}/wedge.json",
+    log:
+        "<work>/{shot}/logs/wedge.log",
+    benchmark:
+        "<work>/{shot}/benchmarks/wedge.tsv"
+    priority: urgency
+    conda:
+        "../envs/understudy.yaml"
+    params:
+        job=job("wedge"),
+    script:
+        "../scripts/wedge.py"
+
+
+rule wedge:
+    """A sheet per selected shot, under the review folder: --config wedge="match.light=0,0.5,1"."""
+    input:
+        shots_for("wedge.json"),

@@ -11,7 +11,6 @@ from understudy.engines.mesh import (
     LOWER_LIP,
     UPPER_LIP,
     MeshEngine,
-    hold,
     keep_eyes,
     keep_mouth,
     nod,
@@ -192,9 +191,7 @@ def test_similarity_in_space_is_found():
 @pytest.mark.parametrize(("lids", "kept"), [(1.0, 0.0), (0.75, 0.0), (0.1, 1.0)])
 def test_a_blink_keeps_the_performers_eyes(lids, kept):
     track = np.stack([opened(turned(), eyes=lids)]).astype(np.float64)
-    assert keep_eyes(turned().astype(np.float64), track, "auto")[0] == pytest.approx(kept, abs=1e-6)
-    assert keep_eyes(turned().astype(np.float64), track, "plate")[0] == 1
-    assert keep_eyes(turned().astype(np.float64), track, "talent")[0] == 0
+    assert keep_eyes(turned().astype(np.float64), track)[0] == pytest.approx(kept, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +199,7 @@ def test_a_blink_keeps_the_performers_eyes(lids, kept):
 )
 def test_teeth_come_from_whoever_shows_them(plate, talent, kept):
     track = np.stack([opened(turned(), mouth=plate)]).astype(np.float64)
-    assert keep_mouth(opened(turned(), mouth=talent).astype(np.float64), track, "auto")[0] == pytest.approx(
-        kept, abs=1e-6
-    )
+    assert keep_mouth(opened(turned(), mouth=talent).astype(np.float64), track)[0] == pytest.approx(kept, abs=1e-6)
 
 
 def test_kept_eyes_and_mouth_are_holes_in_the_matte():
@@ -219,15 +214,6 @@ def test_kept_eyes_and_mouth_are_holes_in_the_matte():
         values[policy] = matte[eye[1], eye[0]], matte[mouth[1], mouth[0]]
     assert min(values["talent"]) > 0.99
     assert max(values["plate"]) < 0.03
-
-
-def test_the_mouths_decision_is_held_and_never_jumps():
-    raw = np.zeros(120)
-    raw[60] = 1
-    held = hold(raw, 12)
-    assert held[60] == pytest.approx(1)
-    assert (held[:36] == 0).all() and (held[85:] == 0).all()
-    assert np.abs(np.diff(held)).max() <= 1 / 25 + 1e-9
 
 
 def test_far_cheek_fades_instead_of_smearing_and_the_near_side_stays():
@@ -295,3 +281,43 @@ def test_a_fringe_is_left_out_of_the_matte_and_of_the_face():
     assert level[int(points[g.NOSE_TIP, 1]) - y0, column, 3] > 0.99
     # Skin goes on where hair was: nothing dark is left to bleed across the edge.
     assert level[int(brow - 0.15 * SIZE) - y0, column, 0] > 0.6
+
+
+def test_what_changes_along_a_shot_needs_no_second_state():
+    """A frame's own settings give what a state prepared with them would: a keyed setting costs nothing."""
+    rng = np.random.default_rng(1)
+    points = opened(turned(yaw=20), mouth=0.2)
+    talent = (texture(seed=2), turned() + rng.normal(0, 1.5, (468, 3)).astype(np.float32))
+    track, crop, engine = shot([points, points]), texture(seed=3), MeshEngine()
+    state = engine.prepare(atlas(talent), track, SETTINGS)
+    for own in ({"shape": 0.9}, {"eyes": "plate"}, {"mouth": "auto"}, {"max_yaw": 25.0}):
+        (new,) = engine.swap([crop], state, [FaceContext(1, points, 1, five_of_mesh(points), own)])
+        image, matte = swap(atlas(talent), track, crop, index=1, **own)
+        assert np.array_equal(new.image, image) and np.array_equal(new.matte, matte)
+        plain, open_matte = swap(atlas(talent), track, crop, index=1)
+        assert not (np.array_equal(plain, image) and np.array_equal(open_matte, matte)), own
+
+
+def test_shape_brings_the_features_as_far_as_it_says():
+    """Where the talent's nose comes to lie, measured on the new face by a mark painted on the picture.
+
+    All of the talent's proportions put it where the talent's face, laid over the performer's as a whole, has it.
+    """
+    size, at = 160.0, (300.0, 280.0)
+    performer = turned(size=size, at=at)
+    tip = performer[g.NOSE_TIP].copy()
+    reach = np.linalg.norm(performer[:, :2] - tip[:2], axis=1) / size
+    talent = performer.copy()
+    talent[:, 1] += 0.1 * size * np.exp(-0.5 * (reach / 0.35) ** 2)
+    rows, columns = np.mgrid[:600, :600] + 0.5
+    x, y = talent[g.NOSE_TIP, :2]
+    mark = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 6.0**2)).astype(np.float32)
+    picture, heights = np.repeat(mark[..., None], 3, axis=2), []
+    for shape in (0.0, 0.5, 1.0):
+        image, _ = swap(atlas((picture, talent)), shot([performer]), np.zeros_like(picture), shape=shape)
+        seen = np.where(image[..., 1] > 0.3, image[..., 1], 0)
+        heights.append(float((seen * rows).sum() / seen.sum()))
+    scale, rotation, shift = similarity(talent.astype(np.float64), performer.astype(np.float64))
+    whole = (scale * rotation @ talent[g.NOSE_TIP] + shift)[1] - tip[1]
+    assert whole > 8
+    assert np.array(heights) - tip[1] == pytest.approx([0, whole / 2, whole], abs=1.1)

@@ -78,6 +78,22 @@ def test_overrides_win_over_the_look(folder: Path, load: Load) -> None:
     assert show.overrides("sh020").exclude == ()
 
 
+def test_keys_of_the_overrides_win_setting_by_setting(folder: Path, load: Load) -> None:
+    looks = folder / "config/looks.yaml"
+    text = "\n    keys:\n      - {frame: 1030, settings: {matte: {feather: 0.3, erode: 0.2}}}"
+    before = looks.read_text(encoding="utf-8")
+    assert "\n    ranges:" in before
+    looks.write_text(before.replace("\n    ranges:", f"{text}\n    ranges:"), encoding="utf-8")
+    keys = "keys:\n  - {frame: 1041, settings: {matte: {erode: 0.4}}}\n  - {frame: 1031, settings: {matte: {erode: 0}}}\n"
+    (folder / "config/overrides/sh010.yaml").write_text(keys, encoding="utf-8")
+    matte = load().settings("sh010")["matte"]
+    assert matte["keys"] == {"feather": [[1030, 0.3]], "erode": [[1031, 0], [1041, 0.4]]}
+    assert settings_at(matte, 1036)["erode"] == pytest.approx(0.2)
+    (folder / "config/overrides/sh010.yaml").write_text(keys.replace("1041", "2041"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="a key of settings names frame 2041, but shot sh010 has frames 1001-1048"):
+        load()
+
+
 def test_overrides_may_cast_a_talent(folder: Path, load: Load) -> None:
     (folder / "config/overrides/sh010.yaml").write_text("cast: {t02: ben}\n", encoding="utf-8")
     assert load().talents_of("sh010") == ["ben", "mara"]

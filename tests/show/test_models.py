@@ -163,10 +163,10 @@ def test_every_look_that_is_delivered_holds(folder: Path, root: Path, load: Load
     (folder / "config/shots.tsv").write_text("\n".join(["shot\tplate\tcast\tlook\tdelivery", *rows]) + "\n")
     cards = str(root / "config/models.yaml")
     show = load(models=cards, purpose="research")
-    assert {"stills", "video", "low_vram", "max_quality"} <= set(names) and show.warnings() == []
+    assert {"still", "video", "closeup", "wide", "previz", "low_vram", "max_quality"} <= set(names) and show.warnings() == []
     told = " ".join(show.costs())
     assert "4 passes of hyperswap_1a_256 a face (boost 512 over 256)" in told
     assert "4 passes of inswapper_128_fp16 a face (boost 256 over 128)" in told
     assert "9 passes of hyperswap_1a_256 a face (boost 768 over 256)" in told
     with pytest.raises(UnderstudyError, match="may not be used for the purpose 'commercial'"):
-        load(models=cards, only="stills")
+        load(models=cards, only="still_codeformer")

@@ -101,6 +101,23 @@ def test_the_record_is_json_and_comes_back(tmp_path: Path) -> None:
         ("ranges: [{frames: 1-5, settings: {}}, {frames: '4', settings: {}}]", "overlap (frame 4)"),
         ("ranges: [{frames: 1-5, settings: {align: {pad: 1}}}]", "align.pad is decided once per shot"),
         ("ranges: [{frames: 1-5}]", "(ranges.0): 'settings' is missing"),
+        ("keys: [{frame: 5}]", "(keys.0): 'settings' is missing"),
+        ("keys: [{frame: 1-5, settings: {}}]", "(keys.0.frame): '1-5' is not a whole number"),
+        (
+            "keys:\n  - frame: 5\n    settings:\n      align: {pad: 1}",
+            "line 4 (keys.0.settings.align.pad): align.pad is decided once per shot",
+        ),
+        (
+            "keys: [{frame: 5, settings: {composite: {blend: alpha}}}]",
+            "line 1 (keys.0.settings.composite.blend): composite.blend has nothing between its values: it cannot be"
+            " keyed\n  -> set it on a frame range",
+        ),
+        ("keys: [{frame: 5, settings: {detect: {refine: 1}}}]", "detect.refine has nothing between its values"),
+        ("keys: [{frame: 5, settings: {match: {light: 2}}}]", "(keys.0.settings.match.light): 2 is out of range"),
+        (
+            "keys:\n  - {frame: 5, settings: {match: {light: 1}}}\n  - {frame: 5, settings: {match: {light: 0}}}",
+            "line 3 (keys.1.settings.match.light): match.light is keyed twice on frame 5, here and at",
+        ),
     ],
 )
 def test_refusals(tmp_path: Path, text: str, message: str) -> None:

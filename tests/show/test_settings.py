@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
+from scipy.interpolate import PchipInterpolator
 
 from understudy.qc.flags import Limits
 from understudy.show.schema import defaults, schema
-from understudy.show.settings import copy, merge, settings_at
+from understudy.show.settings import between, copy, merge, settings_at
 
 NAMES = [
     "clearances",
     "config",
+    "keys",
     "looks",
     "models",
     "overrides",
@@ -105,6 +108,42 @@ def test_ranges_hold_on_their_frames_only_and_the_last_wins() -> None:
     ]
     assert settings_at(stage, 5) == {"opacity": 0.25, "blend": "poisson"}
     assert stage["opacity"] == 1.0
+
+
+def test_two_keys_ease_from_one_to_the_other_and_stay_outside() -> None:
+    keys = [[1010, 1.0], [1020, 0.0]]
+    assert [between(keys, frame) for frame in (0, 1010, 1020, 9999)] == [1, 1, 0, 0]
+    # 1 - (3 t^2 - 2 t^3) at t = .1 and .5.
+    assert between(keys, 1011) == pytest.approx(0.972)
+    assert between(keys, 1015) == pytest.approx(0.5)
+    assert between([[7, 0.25]], 3) == between([[7, 0.25]], 8) == 0.25
+
+
+def test_keys_within_a_shot_are_a_monotone_cubic() -> None:
+    """Between inner keys it is scipy's PCHIP, whose slopes are the same; at the ends ours are 0."""
+    rng = np.random.default_rng(3)
+    places = np.cumsum(rng.integers(1, 9, 12))
+    values = rng.uniform(0, 1, 12)
+    keys = [[int(place), float(value)] for place, value in zip(places, values, strict=True)]
+    curve = PchipInterpolator(places, values)
+    inner = range(places[1], places[-2] + 1)
+    assert [between(keys, frame) for frame in inner] == pytest.approx(curve(list(inner)).tolist())
+    for (first, low), (last, high) in zip(keys, keys[1:], strict=False):
+        found = [between(keys, frame) for frame in range(first, last + 1)]
+        assert found[0] == low and found[-1] == high
+        steps = np.diff(found) * np.sign(high - low)
+        assert (steps >= -1e-12).all(), "no overshoot"
+
+
+def test_ranges_win_over_keys_and_keys_over_the_shots_value() -> None:
+    stage = {
+        "opacity": 1.0,
+        "blend": "alpha",
+        "keys": {"opacity": [[10, 0.0], [20, 0.5]]},
+        "ranges": [{"frames": [[15, 15]], "set": {"opacity": 0.9}}],
+    }
+    assert [settings_at(stage, frame)["opacity"] for frame in (9, 15, 20, 30)] == [0, 0.9, 0.5, 0.5]
+    assert settings_at(stage, 20) == {"opacity": 0.5, "blend": "alpha"}
 
 
 def _code(root: Path, *rooms: str) -> str:

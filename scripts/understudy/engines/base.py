@@ -88,12 +88,16 @@ class FaceContext:
     five:
         The performer's five points as `faces.align` orders them, float32 [5, 2], in pixels of the crop (centres at
         .5).
+    settings:
+        Those of the engine's that this frame has other than `Engine.prepare` was told; only such as may change along a
+        shot.
     """
 
     frame: int
     points: Points
     index: int
     five: Points
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

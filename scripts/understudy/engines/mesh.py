@@ -16,6 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.comp.features import (
+    CLOSED,
+    EYES_FADE,
+    MOUTH_FADE,
+    PARTED,
+    lids_closed,
+    lips_apart,
+    transition,
+)
 from understudy.engines.atlas import choose, crossfade
 from understudy.engines.base import Card, FaceContext, Image, NewFace, Performance, TalentAtlas
 from understudy.engines.pictures import source
@@ -64,13 +73,14 @@ class Picture:
         [468], how far each point faces the camera in the picture.
     offset:
         [468, 3], from the performer's mean proportions to the talent's, in the picture's pose and pixels; 0
-        on the outline. Already scaled by the ``shape`` setting.
+        on the outline.
     inner:
         [468], 0 on the outline and 1 well within.
-    turn:
-        [frames], how far the picture may be used with the performer's head turned away from its pose, 0 to 1.
+    yaw:
+        [frames], how far the performer's head is turned away from the picture's pose, degrees.
     eyes, mouth:
-        [frames], how much of the performer's own eyes and inner mouth stays with this picture, 0 to 1.
+        [frames], how much of the performer's own eyes and inner mouth stays with this picture, 0 to 1, where the
+        settings leave it to the engine.
     """
 
     source: Pyramid
@@ -78,7 +88,7 @@ class Picture:
     facing: F64
     offset: F64
     inner: F64
-    turn: F64
+    yaw: F64
     eyes: F64
     mouth: F64
 
@@ -95,11 +105,14 @@ class MeshState:
         [frames, pictures]; rows sum to one.
     regions:
         Influence of the eyes and of the mouth on each point, [468] each, 1 on their rims and 0 far away.
+    settings:
+        ``shape``, ``eyes``, ``mouth`` and ``max_yaw`` where a frame has none of its own.
     """
 
     pictures: tuple[Picture, ...]
     weights: F64
     regions: tuple[F64, F64]
+    settings: Settings[str, Any]
 
 
 @dataclass(frozen=True)
@@ -147,17 +160,16 @@ class MeshEngine:
         meshes = [np.asarray(p, np.float64) for p in talent.points]
         path = choose(costs(track, talent), PATIENCE * float(settings["switch_cost"]))
         yaw = np.asarray(track.pose, np.float64)[:, 0]
-        limit = float(settings["max_yaw"])
         pictures = tuple(
             Picture(
                 source=source(picture, mesh),
                 points=mesh,
                 facing=facing(mesh, g.TRIANGLES),
-                offset=float(settings["shape"]) * proportions(mesh, points),
+                offset=proportions(mesh, points),
                 inner=inner(mesh),
-                turn=smoothstep(np.abs(yaw - g.pose(mesh)[0]), limit, max(limit - 15.0, 0.0)),
-                eyes=keep_eyes(mesh, points, settings["eyes"]),
-                mouth=keep_mouth(mesh, points, settings["mouth"]),
+                yaw=np.abs(yaw - g.pose(mesh)[0]),
+                eyes=keep_eyes(mesh, points),
+                mouth=keep_mouth(mesh, points),
             )
             for picture, mesh in zip(talent.pictures, meshes, strict=True)
         )
@@ -166,7 +178,7 @@ class MeshEngine:
             influence(neutral, [*g.LEFT_EYE, *g.RIGHT_EYE]),
             influence(neutral, list(g.LIPS_INNER)),
         )
-        return MeshState(pictures, crossfade(path, len(meshes), CROSSFADE), regions)
+        return MeshState(pictures, crossfade(path, len(meshes), CROSSFADE), regions, dict(settings))
 
     def swap(
         self, crops: Sequence[Image], state: MeshState, context: Sequence[FaceContext]
@@ -182,8 +194,10 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     unit = g.iod(plate)
     weights = state.weights[face.index]
     used = [(w, p) for w, p in zip(weights, state.pictures, strict=True) if w > 0]
-    eyes = sum(w * p.eyes[face.index] for w, p in used)
-    mouth = sum(w * p.mouth[face.index] for w, p in used)
+    now = {**state.settings, **face.settings}
+    eyes = sum(w * kept(now["eyes"], p.eyes[face.index]) for w, p in used)
+    mouth = sum(w * kept(now["mouth"], p.mouth[face.index]) for w, p in used)
+    limit = float(now["max_yaw"])
 
     # What is kept must lie where it lies on the plate; lips that are closed have nothing to keep, and may move.
     teeth = mouth * float(smoothstep(np.asarray(g.mouth_open(plate)), 0.03, 0.1))
@@ -191,7 +205,7 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
     target = plate.copy()
     for weight, picture in used:
         scale, rotation, _ = similarity(picture.points, plate)
-        target += weight * scale * (picture.offset * free[:, None]) @ rotation.T
+        target += weight * scale * (float(now["shape"]) * picture.offset * free[:, None]) @ rotation.T
         too_far = (1 - RELIEF) * nod(picture.points, plate) * (picture.inner * free)[:, None]
         target[:, :2] -= weight * too_far
 
@@ -207,7 +221,8 @@ def render(crop: Image, state: MeshState, face: FaceContext) -> tuple[Image, Ima
         where = mapping(picture.points, target, shown, g.TRIANGLES, (x0, y0), shape, max(0.035 * unit, LEAST_SMOOTH))
         pulled = pull(picture.source, where)
         new += np.float32(weight) * pulled[..., :3]
-        matte += np.float32(weight * picture.turn[face.index]) * where.visible * np.clip(pulled[..., 3], 0, 1)
+        turn = smoothstep(picture.yaw[face.index], limit, max(limit - 15.0, 0.0))
+        matte += np.float32(weight * turn) * where.visible * np.clip(pulled[..., 3], 0, 1)
     for hole, strength in ((g.LEFT_EYE, eyes), (g.RIGHT_EYE, eyes), (g.LIPS_INNER, teeth)):
         if strength > 0:
             matte *= 1 - np.float32(strength) * polygon(target[list(hole), :2] - (x0, y0), shape, 0.03 * unit)
@@ -308,34 +323,21 @@ def influence(mesh: F64, rim: list[int]) -> F64:
     return smoothstep(distance, 0.4, 0.05)
 
 
-def keep_eyes(mesh: F64, track: F64, policy: str) -> F64:
-    """How much of the performer's eyes stays, [frames]; ``auto``: while they close."""
-    if policy != "auto":
-        return np.full(len(track), 1.0 if policy == "plate" else 0.0)
-    talent = g.eye_open(mesh)
-    ratio = np.array([g.eye_open(p) for p in track]) / max(talent, 1e-6)
-    return smoothstep(ratio, 0.6, 0.35)
+def kept(policy: str, auto: float) -> float:
+    """How much of the performer's own stays by a policy: ``plate`` all, ``talent`` nothing, ``auto`` as measured."""
+    return {"plate": 1.0, "talent": 0.0, "auto": auto}[policy]
 
 
-def keep_mouth(mesh: F64, track: F64, policy: str) -> F64:
-    """How much of the performer's inner mouth stays, [frames]: with ``auto`` where one is more open than the
+def keep_eyes(mesh: F64, track: F64) -> F64:
+    """How much of the performer's eyes stays by their expression, [frames]: while they close."""
+    return transition(lids_closed(track, g.eye_open(mesh)), *CLOSED, EYES_FADE)
+
+
+def keep_mouth(mesh: F64, track: F64) -> F64:
+    """How much of the performer's inner mouth stays by its expression, [frames]: where one is more open than the
     other.
-
-    The decision is held for half a second around such a frame, or teeth would come and go while someone
-    speaks.
     """
-    if policy != "auto":
-        return np.full(len(track), 1.0 if policy == "plate" else 0.0)
-    talent = g.mouth_open(mesh)
-    differ = np.abs(np.array([g.mouth_open(p) for p in track]) - talent)
-    return hold(smoothstep(differ, 0.05, 0.12), 12)
-
-
-def hold(values: F64, reach: int) -> F64:
-    """Running maximum over `reach` frames on each side, then a running mean of the same reach."""
-    padded = np.pad(values, 2 * reach, mode="edge")
-    peak = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
-    return np.lib.stride_tricks.sliding_window_view(peak, 2 * reach + 1).mean(axis=1)
+    return transition(lips_apart(track, g.mouth_open(mesh)), *PARTED, MOUTH_FADE)
 
 
 def costs(track: Performance, talent: TalentAtlas) -> F64:

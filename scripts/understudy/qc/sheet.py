@@ -95,18 +95,21 @@ def contact(
     columns: int,
     title: str,
     cell: tuple[int, int] = (480, 270),
+    enlarge: float = 2.0,
 ) -> NDArray[np.uint8]:
     """A contact sheet: pictures in rows on dark grey, each with its caption below, a title above.
 
     Parameters
     ----------
     cells:
-        Pictures uint8 RGB ``[h, w, 3]`` of any size (fitted into the cell, never cropped, never enlarged more
-        than twice) with their captions.
+        Pictures uint8 RGB ``[h, w, 3]`` of any size (fitted into the cell, never cropped) with their captions, of one
+        line or several.
     columns:
         Pictures in a row. A sheet of plate and result pairs has an even number.
     cell:
         Width and height of the room for a picture, pixels.
+    enlarge:
+        How many times a smaller picture is enlarged at the most; 1 shows every pixel as it is.
 
     Returns
     -------
@@ -121,7 +124,8 @@ def contact(
         raise ValueError("a contact sheet needs at least one picture and one column")
     columns = min(columns, len(cells))
     line = max(11, round(cell[1] * 0.055))
-    head, foot = 4 * line, round(2.6 * line)
+    lines = max(caption.count("\n") + 1 for _, caption in cells)
+    head, foot = 4 * line, round((1 + 1.6 * lines) * line)
     rows = -(-len(cells) // columns)
     width = GAP + columns * (cell[0] + GAP)
     height = head + rows * (cell[1] + foot) + GAP
@@ -132,13 +136,14 @@ def contact(
         left = GAP + (place % columns) * (cell[0] + GAP)
         top = head + (place // columns) * (cell[1] + foot)
         tall, wide = picture.shape[:2]
-        scale = min(cell[0] / wide, cell[1] / tall, 2.0)
+        scale = min(cell[0] / wide, cell[1] / tall, enlarge)
         size = (max(1, round(wide * scale)), max(1, round(tall * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         fitted = cv2.resize(picture, size, interpolation=method)
         x, y = left + (cell[0] - size[0]) // 2, top + (cell[1] - size[1]) // 2
         sheet[top : top + cell[1], left : left + cell[0]] = BACKGROUND // 2
         sheet[y : y + size[1], x : x + size[0]] = fitted
-        words = shortened(caption, cell[0], line)
-        text(sheet, words, (left, top + cell[1] + round(1.6 * line)), line, 190)
+        for row, words in enumerate(caption.split("\n"), 1):
+            base = top + cell[1] + round(1.6 * row * line)
+            text(sheet, shortened(words, cell[0], line), (left, base), line, 190)
     return sheet

@@ -21,6 +21,7 @@ from understudy.show.models import EMBEDDED, check_models, costs, every_model, r
 from understudy.show.overrides import Overrides, load_overrides
 from understudy.show.schema import check_cells, conform, filled, schema
 from understudy.show.settings import Settings
+from understudy.show.wedge import Wedge, read_wedge, under
 from understudy.tables import Row, nearest, read_table
 from understudy.trust.clearances import check, load_clearances
 from understudy.trust.licences import Purpose, check_purpose
@@ -96,6 +97,8 @@ class Show:
         Every shot of the list.
     talents, deliveries, models:
         By id; a delivery is complete (defaults filled in), a model is its card.
+    wedge:
+        Settings that the target ``wedge`` shows side by side.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Show:
     talents: Mapping[str, Talent]
     deliveries: Mapping[str, dict[str, Any]]
     models: Mapping[str, dict[str, Any]]
+    wedge: Wedge
     _looks: Looks = field(repr=False)
     _overrides: Mapping[str, Overrides] = field(repr=False)
 
@@ -138,9 +142,14 @@ class Show:
     def settings(self, shot: str) -> Settings:
         """A shot's complete settings by stage, as JSON data of the caller's own.
 
-        Settings of frame ranges lie in a stage's dict under ``ranges``; `settings_at` applies them.
+        What changes along the shot lies in a stage's dict under ``ranges`` and ``keys``; `settings_at` applies them.
         """
-        return self._looks.resolve(shot, self.all_shots[shot].look, self.overrides(shot).ranges)
+        overrides = self.overrides(shot)
+        return self._looks.resolve(shot, self.all_shots[shot].look, overrides.ranges, overrides.keys)
+
+    def wedged(self, shot: str) -> list[Settings]:
+        """A shot's complete settings in every cell of the wedge."""
+        return [under(self.settings(shot), cell) for cell in self.wedge.cells]
 
     def overrides(self, shot: str) -> Overrides:
         """A shot's overrides; empty if it has no override file."""
@@ -149,12 +158,22 @@ class Show:
     def models_of_talent(self, talent: str) -> tuple[str, ...]:
         """Names of the models that a talent's pictures are looked at with, for all selected shots."""
         shots = [shot for shot in self.shots if talent in self.talents_of(shot)]
-        feeders = [name for shot in shots for name in recognisers_of(self.settings(shot), self.models)]
+        feeders = [
+            name
+            for shot in shots
+            for settings in (self.settings(shot), *self.wedged(shot))
+            for name in recognisers_of(settings, self.models)
+        ]
         return tuple(dict.fromkeys([*EMBEDDED, *feeders]))
 
     def models_needed(self) -> tuple[str, ...]:
         """Names of the models that the selected shots need, everything that feeds them included."""
-        needed = [name for shot in self.shots for name in every_model(self.settings(shot), self.models)]
+        needed = [
+            name
+            for shot in self.shots
+            for settings in (self.settings(shot), *self.wedged(shot))
+            for name in every_model(settings, self.models)
+        ]
         return tuple(dict.fromkeys(needed))
 
     def pictures_of(self, shot: str) -> dict[str, Path]:
@@ -184,7 +203,7 @@ class Show:
         return sorted(cast | set(self.overrides(shot).cast.values()))
 
     def check_frames(self, shot: str, first: int, last: int) -> None:
-        """Refuse overrides and settings ranges of a shot that name frames outside first..last.
+        """Refuse overrides, settings ranges and keys of a shot that name frames outside first..last.
 
         Raises
         ------
@@ -195,6 +214,10 @@ class Show:
         named: list[tuple[str, str, FrameRanges]] = [
             ("a range of settings", entry.where, entry.frames)
             for entry in (*self._looks.ranges.get(shot, ()), *overrides.ranges)
+        ]
+        named += [
+            ("a key of settings", key.where, ((key.frame, key.frame),))
+            for key in (*self._looks.keys.get(shot, ()), *overrides.keys)
         ]
         named.append(("exclude", overrides.source, overrides.exclude))
         named.append(("split", overrides.source, tuple((frame, frame) for _, frame in overrides.split)))
@@ -257,6 +280,7 @@ def load_show(config: Mapping[str, Any], base: Path, *, today: datetime.date) ->
         talents=talents,
         deliveries=deliveries,
         models=models,
+        wedge=read_wedge(settled["wedge"]),
         _looks=looks,
         _overrides=overrides,
     )
@@ -493,8 +517,10 @@ def _check_clearances(show: Show, path: Path, today: datetime.date) -> None:
 def _check_models(show: Show, shot: Shot) -> None:
     where = f"shot {shot.id}, look {shot.look}" if shot.look else f"shot {shot.id}"
     settings = show.settings(shot.id)
-    check_models(settings, show.models, where)
-    check_purpose(show.purpose, every_model(settings, show.models), show.models, where)
+    cells = [f"{where}, wedge {' '.join(cell.words)}" for cell in show.wedge.cells]
+    for place, asked in zip((where, *cells), (settings, *show.wedged(shot.id)), strict=True):
+        check_models(asked, show.models, place)
+        check_purpose(show.purpose, every_model(asked, show.models), show.models, place)
     look = settings["detect"]
     if show.pictures_of(shot.id) and not look["recogniser"] and look["faces"] != "insightface":
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Looks: which settings a shot has, from the defaults down to its frame ranges."""
+"""Looks: which settings a shot has, from the defaults down to its keys and frame ranges."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ class SettingsRange:
 
 
 @dataclass(frozen=True)
+class SettingsKey:
+    """Settings at one frame, between which and those of other keys they are interpolated."""
+
+    frame: int
+    settings: Settings
+    where: str
+
+
+@dataclass(frozen=True)
 class Looks:
     """All settings of a show.
 
@@ -38,14 +47,19 @@ class Looks:
         What single shots change.
     ranges:
         What single shots change on some frames.
+    keys:
+        What changes along single shots.
     """
 
     base: Settings
     looks: Mapping[str, Settings]
     shots: Mapping[str, Settings]
     ranges: Mapping[str, tuple[SettingsRange, ...]]
+    keys: Mapping[str, tuple[SettingsKey, ...]]
 
-    def resolve(self, shot: str, look: str, more: Sequence[SettingsRange] = ()) -> Settings:
+    def resolve(
+        self, shot: str, look: str, more: Sequence[SettingsRange] = (), keys: Sequence[SettingsKey] = ()
+    ) -> Settings:
         """The complete settings of a shot, by stage, as plain JSON data.
 
         Parameters
@@ -54,6 +68,8 @@ class Looks:
             Id of the shot and name of its look (empty for the show's own).
         more:
             Ranges from the shot's overrides; they win over the look's.
+        keys:
+            Keys from the shot's overrides; a setting keyed there has no other keys.
         """
         resolved: Settings = copy(merge(self.looks[look] if look else self.base, self.shots.get(shot, {})))
         for entry in (*self.ranges.get(shot, ()), *more):
@@ -61,6 +77,9 @@ class Looks:
                 if settings:
                     frames = [list(span) for span in entry.frames]
                     resolved[stage].setdefault("ranges", []).append({"frames": frames, "set": copy(settings)})
+        for layer in (self.keys.get(shot, ()), keys):
+            for stage, keyed in _by_setting(layer).items():
+                resolved[stage].setdefault("keys", {}).update(keyed)
         return resolved
 
 
@@ -78,7 +97,7 @@ def load_looks(path: Path, shots: Iterable[str]) -> Looks:
     ------
     ConfigError
         Naming file and line: a key or value that does not exist, a look that inherits from none or itself,
-        a shot that is not in the shot list, ranges that overlap.
+        a shot that is not in the shot list, ranges that overlap, a setting that cannot be keyed.
     """
     document = read_document(path, "looks file")
     content = conform(document, "looks")
@@ -99,6 +118,11 @@ def load_looks(path: Path, shots: Iterable[str]) -> Looks:
             shot: read_ranges(entry["ranges"], document, ("shots", shot, "ranges"))
             for shot, entry in by_shot.items()
             if entry.get("ranges")
+        },
+        keys={
+            shot: read_keys(entry["keys"], document, ("shots", shot, "keys"))
+            for shot, entry in by_shot.items()
+            if entry.get("keys")
         },
     )
 
@@ -148,6 +172,52 @@ def read_ranges(
         _refuse_fixed(entry["settings"], document, (*here, "settings"))
         ranges.append(SettingsRange(frames, entry["settings"], document.where((*here, "frames"))))
     return tuple(ranges)
+
+
+def read_keys(
+    entries: Sequence[Mapping[str, Any]], document: Document, place: Place
+) -> tuple[SettingsKey, ...]:
+    """Settings keys out of a checked document.
+
+    Raises
+    ------
+    ConfigError
+        Naming file and line: a setting that is decided once per shot, one that has nothing between its values, or one
+        that is keyed twice on a frame.
+    """
+    keys: list[SettingsKey] = []
+    stages = schema("settings")["properties"]
+    for index, entry in enumerate(entries):
+        here = (*place, index)
+        _refuse_fixed(entry["settings"], document, (*here, "settings"))
+        for stage, values in entry["settings"].items():
+            for name in values:
+                where = document.where((*here, "settings", stage, name))
+                if stages[stage]["properties"][name]["type"] != "number":
+                    raise ConfigError(
+                        f"{stage}.{name} has nothing between its values: it cannot be keyed",
+                        where=where,
+                        fix="set it on a frame range (`ranges`)",
+                    )
+                for before in keys:
+                    if before.frame == entry["frame"] and name in before.settings.get(stage, {}):
+                        raise ConfigError(
+                            f"{stage}.{name} is keyed twice on frame {entry['frame']}, here and at {before.where}",
+                            where=where,
+                            fix="delete one of them",
+                        )
+        keys.append(SettingsKey(entry["frame"], entry["settings"], document.where((*here, "frame"))))
+    return tuple(keys)
+
+
+def _by_setting(keys: Sequence[SettingsKey]) -> dict[str, dict[str, list[list[float]]]]:
+    """Stage and setting to ``[frame, value]``, by ascending frame."""
+    found: dict[str, dict[str, list[list[float]]]] = {}
+    for key in sorted(keys, key=lambda key: key.frame):
+        for stage, values in key.settings.items():
+            for name, value in values.items():
+                found.setdefault(stage, {}).setdefault(name, []).append([key.frame, value])
+    return found
 
 
 def _refuse_fixed(settings: Mapping[str, Any], document: Document, place: Place) -> None:

@@ -188,7 +188,9 @@ def _named(name: str) -> list[str]:
 
 
 def _ranged(settings: Mapping[str, Any], key: str) -> list[float]:
-    return [entry["set"][key] for entry in settings.get("ranges", ()) if key in entry["set"]]
+    """Values that a setting has on ranges and keys."""
+    ranged = [entry["set"][key] for entry in settings.get("ranges", ()) if key in entry["set"]]
+    return [*ranged, *(value for _, value in settings.get("keys", {}).get(key, ()))]
 
 
 def _scores(detect: Mapping[str, Any]) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 from understudy.errors import ConfigError
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges, parse_frames
-from understudy.show.looks import SettingsRange, read_ranges
+from understudy.show.looks import SettingsKey, SettingsRange, read_keys, read_ranges
 from understudy.show.schema import conform, filled, schema
 from understudy.tables import nearest
 
@@ -60,6 +60,8 @@ class Overrides:
         Mattes drawn by hand.
     ranges:
         Settings that hold on some frames only.
+    keys:
+        Settings at single frames, interpolated between.
     source:
         The file, for messages.
     """
@@ -72,6 +74,7 @@ class Overrides:
     landmarks: Landmarks = field(default_factory=dict)
     roto: tuple[Roto, ...] = ()
     ranges: tuple[SettingsRange, ...] = ()
+    keys: tuple[SettingsKey, ...] = ()
     source: str = ""
 
 
@@ -105,6 +108,7 @@ def load_overrides(path: Path, base: Path, talents: Collection[str]) -> Override
         landmarks=_landmarks(content.get("landmarks", {})),
         roto=tuple(_roto(entry, base) for entry in content.get("roto", ())),
         ranges=read_ranges(content.get("ranges", ()), document, ("ranges",)),
+        keys=read_keys(content.get("keys", ()), document, ("keys",)),
         source=document.name,
     )
     _check(overrides, document, talents)

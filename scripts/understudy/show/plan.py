@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from understudy.show.load import Show
 from understudy.show.models import every_model, models_of, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
+from understudy.show.settings import fixed
+from understudy.show.wedge import EXAMPLE, WHERE
 from understudy.trust.licences import licence_rows
 
 ORDER = (
@@ -106,6 +109,9 @@ class Plan:
 
     def models(self, stage: str, shot: str) -> tuple[str, ...]:
         """Names of the models that a stage of a shot is given; for ``qc``, which runs none, of all of the shot."""
+        if stage == "wedge":
+            every = [name for cell in self._cells(shot) for name in cell.models("hero", shot)]
+            return tuple(dict.fromkeys(every))
         settings, cards = self._resolved[shot], self._show.models
         if stage == "qc":
             return every_model(settings, cards)
@@ -144,12 +150,13 @@ class Plan:
             "stills": self._show.out / shot,
             "encode": self._show.out / shot,
             "qc": self._show.root / self._show.name,
+            "wedge": self._show.review / "wedge",
         }
         return {
             "stage": stage,
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
             "settings": self._settings(stage, shot) | self._contracts(models),
-            "code": code_of(stage, self._resolved[shot]["swap"]["engine"]),
+            "code": code_of(stage, "" if stage == "wedge" else self._resolved[shot]["swap"]["engine"]),
             **self._runtime(models),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
@@ -164,7 +171,7 @@ class Plan:
             own["cast"] = [[entry.kind, entry.value, entry.talent] for entry in asked.cast]
             own["overrides"] = override_record(show.overrides(shot))
             look = settings["detect"]
-            own["look"] = {key: look[key] for key in look if key != "ranges"} | self._members(look)
+            own["look"] = fixed(look) | self._members(look)
             own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
             own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
@@ -174,10 +181,11 @@ class Plan:
         if stage == "enhance":
             own["precision"] = settings["swap"]["precision"]
         if stage == "composite":
-            # The fit hands these on, but a frame range may change them after it.
+            # The fit hands these on, but they may change along the shot after it.
             finish = settings["match"]
             own |= {name: finish[name] for name in FINISH}
             own["ranges"] = own.get("ranges", []) + finish.get("ranges", [])
+            own["keys"] = own.get("keys", {}) | finish.get("keys", {})
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
         if stage == "stills":
             own["deliveries"] = {
@@ -193,7 +201,28 @@ class Plan:
             own["models"] = licence_rows(self.models("qc", shot), show.models)
         if stage == "hero":
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
+        if stage == "wedge":
+            if not show.wedge.cells:
+                raise ConfigError("no wedge is asked for", where=WHERE, fix=EXAMPLE)
+            own["across"] = show.wedge.across
+            own["cells"] = [
+                {
+                    "words": list(cell.words),
+                    "stages": plan._settings("hero", shot)["stages"],
+                    "models": list(plan.models("hero", shot)),
+                }
+                for cell, plan in zip(show.wedge.cells, self._cells(shot), strict=True)
+            ]
         return own
+
+    def _cells(self, shot: str) -> list[Plan]:
+        """The plan with the settings that a shot has in a cell of the wedge, cell by cell."""
+        cells = []
+        for settings in self._show.wedged(shot):
+            cell = copy(self)
+            cell._resolved = {shot: settings}
+            cells.append(cell)
+        return cells
 
     def _members(self, look: Mapping[str, Any]) -> dict[str, list[str]]:
         """The models that make up insightface's pack, where a look has it find the faces."""

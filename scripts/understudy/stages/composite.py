@@ -23,6 +23,7 @@ from understudy.show.frames import holds
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, opened, read_cuts, to_page, write_cuts
 from understudy.stages.faces import Box, Face, new_faces
+from understudy.stages.features import Features
 from understudy.stages.plates import plate_of
 from understudy.stages.tracks import Tracks, cast_of, moment_of
 
@@ -101,6 +102,7 @@ def composite(job: Job) -> Facts:
     cast, _ = cast_of(job)
     fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
     changed: list[Cut] = []
+    features = Features(job.settings, cast)
     with (
         opened(source, "crops.tif", cuts) as images,
         new_faces(job.record("faces"), restored, cuts, steadied) as faces,
@@ -118,7 +120,7 @@ def composite(job: Job) -> Facts:
                 [images[cut.page][near] for cut, _, near in seen],
                 [cut.part(near) for cut, _, near in seen],
                 [faces.of(cut, near) for cut, _, near in seen],
-                [unit(layer[near]) for _, layer, near in seen],
+                [features.keep(unit(layer[near]), cut.part(near)) for cut, layer, near in seen],
                 cast,
                 fits,
                 job.settings,

@@ -16,8 +16,8 @@ from understudy.media import crops
 from understudy.media.colour import to_display
 from understudy.media.stills import read_picture
 from understudy.runtime.job import Job
-from understudy.runtime.records import Facts, Record, text_digest
-from understudy.show.settings import settings_at
+from understudy.runtime.records import Facts, Record
+from understudy.show.settings import fixed, settings_at
 from understudy.stages.crops import Cut, blocks, opened, read_cuts, to_page
 from understudy.stages.faces import write_transforms
 from understudy.stages.networks import device_of
@@ -58,24 +58,23 @@ class Performers:
         atlases = {name: atlas_of(records[name], feeders) for name in sorted(set(roles.values()))}
         self._tracks = cast
         self._talents = {name: atlases[roles[name]] for name in cast}
-        self._states: dict[tuple[str, str], Any] = {}
+        self._fixed = fixed(settings)
+        self._states: dict[str, Any] = {}
 
-    def _key(self, cut: Cut) -> tuple[str, str]:
-        return cut.track, text_digest(settings_at(self._settings, cut.frame))
-
-    def _state(self, key: tuple[str, str], cut: Cut) -> Any:
-        if key not in self._states:
-            now = settings_at(self._settings, cut.frame)
-            self._states[key] = self._engine.prepare(self._talents[cut.track], self._tracks[cut.track], now)
-        return self._states[key]
+    def _state(self, track: str) -> Any:
+        if track not in self._states:
+            self._states[track] = self._engine.prepare(self._talents[track], self._tracks[track], self._fixed)
+        return self._states[track]
 
     def _context(self, cut: Cut) -> FaceContext:
         track = self._tracks[cut.track]
         points, five = cut.inside(track.points), cut.inside(track.five)
-        return FaceContext(frame=cut.frame, points=points, index=cut.index, five=five)
+        now = settings_at(self._settings, cut.frame)
+        own = {key: value for key, value in now.items() if value != self._fixed[key]}
+        return FaceContext(frame=cut.frame, points=points, index=cut.index, five=five, settings=own)
 
     def make(self, cuts: Sequence[Cut], images: Sequence[np.ndarray]) -> list[NewFace]:
-        """A new face for every crop, in their order; those that share a state go through the engine together.
+        """A new face for every crop, in their order; those of one track go through the engine together.
 
         Parameters
         ----------
@@ -83,11 +82,11 @@ class Performers:
             Crops of ``cuts``, float32 display [h, w, 3].
         """
         made: dict[int, NewFace] = {}
-        keys = [self._key(cut) for cut in cuts]
-        order = sorted(range(len(cuts)), key=keys.__getitem__)
-        for key, places in groupby(order, key=keys.__getitem__):
+        tracks = [cut.track for cut in cuts]
+        order = sorted(range(len(cuts)), key=tracks.__getitem__)
+        for track, places in groupby(order, key=tracks.__getitem__):
             group = list(places)
-            state, contexts = self._state(key, cuts[group[0]]), [self._context(cuts[place]) for place in group]
+            state, contexts = self._state(track), [self._context(cuts[place]) for place in group]
             faces = self._engine.swap([images[place] for place in group], state, contexts)
             made |= dict(zip(group, faces, strict=True))
         for place, cut in enumerate(cuts):
