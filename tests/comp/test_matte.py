@@ -8,8 +8,9 @@ import pytest
 from understudy.comp import matte
 from understudy.errors import ConfigError
 from understudy.faces.geometry import CANONICAL, LEFT_EYE, LIPS_OUTER, iod
+from understudy.show.schema import defaults, schema
 
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
+MATTE = defaults(schema("settings"))["matte"] | {"erode": 0.04, "feather": 0.09}
 SQUARE = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 50.0], [10.0, 50.0]])
 
 

@@ -136,8 +136,9 @@ def test_overrides_go_only_where_they_matter(make_plan: MakePlan):
     changed = make_plan(overrides={"roto": [{"pattern": "r.%04d.png", "mode": "add"}]})
     after = {stage: changed.job(stage, "mov") for stage in ORDER}
     assert {stage for stage in ORDER if before[stage] != after[stage]} == {"matte"}
-    ((pattern, channel, mode),) = after["matte"]["settings"]["roto"]
-    assert (pattern.endswith("r.%04d.png"), channel, mode) == (True, "R", "add")
+    (roto,) = after["matte"]["settings"]["roto"]
+    assert roto.pop("pattern").endswith("r.%04d.png")
+    assert roto == {"channel": "R", "mode": "add", "erode": 0.0, "feather": None}
 
 
 def test_the_composite_gets_the_finish_and_its_frame_ranges(make_plan: MakePlan):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from understudy.errors import ConfigError
 from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
+from understudy.show.mattes import reach
 from understudy.show.models import every_model, models_of, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
@@ -119,7 +120,7 @@ class Plan:
 
     def window(self, stage: str, shot: str) -> int:
         """Frames on either side that a stage reads of its neighbours; it writes its own chunk's only."""
-        return 0
+        return reach(self._resolved[shot]["matte"]) if stage == "matte" else 0
 
     def last(self, shot: str) -> list[str]:
         """Names of the records that nothing but a whole shot asks for."""
@@ -164,7 +165,7 @@ class Plan:
             own["look"] = {key: look[key] for key in look if key != "ranges"} | self._members(look)
             own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
-            own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
+            own["roto"] = [asdict(roto) | {"pattern": str(roto.pattern)} for roto in show.overrides(shot).roto]
         if stage == "align":
             cards = [show.models[name] for name in self.models("hero", shot)]
             own["templates"] = sorted({card["template"] for card in cards if card.get("template")})

@@ -23,7 +23,7 @@ from understudy.stages.crops import Cut, cut_out
 from understudy.stages.enhance import Enhancer
 from understudy.stages.faces import Face
 from understudy.stages.match import fits_of
-from understudy.stages.matte import Seers, layers_of, roto_of
+from understudy.stages.matte import Seen, View, layers_of, roto_of
 from understudy.stages.plates import frames_of
 from understudy.stages.swap import Performers
 from understudy.stages.tracks import cast_of, moment_of
@@ -54,30 +54,33 @@ def hero(job: Job) -> Facts:
     images = {number: frames.read(number) for number in numbers}
     performers = Performers(job, stages["swap"], cast, roles)
     enhancer = Enhancer(job, stages["enhance"], cast) if stages["enhance"]["model"] else None
-    seers, roto = Seers(job, stages["matte"]), roto_of(stages["matte"], plate)
-    made: dict[int, tuple[list[Cut], list[Face], list[np.ndarray]]] = {}
-    samples: dict[str, list[Sample]] = {name: [] for name in cast}
+    views: list[View] = []
+    made: dict[int, tuple[list[Cut], list[Face]]] = {}
     for number in numbers:
         cuts = cuts_of(tracks, [number], stages["align"], (plate.width, plate.height))
         crops = [to_display(cut_out(images[number], cut), plate) for cut in cuts]
         news = performers.make(cuts, crops)
         restored = enhancer.make(cuts, crops, news) if enhancer else [None] * len(cuts)
         faces = [Face(new, better) for new, better in zip(news, restored, strict=True)]
-        mattes = []
         for cut, crop, face in zip(cuts, crops, faces, strict=True):
-            track, engine = cast[cut.track], back(face.new.matte, face.new.transform, crop.shape[:2])
-            layered = layers_of(cut, track, partial(same, crop), engine, seers, roto, stages["matte"])
-            mattes.append(layered["matte"])
-            samples[cut.track].append(
-                Sample(crop, face.over(crop), mattes[-1], moment_of(job.shot, cut, track))
-            )
-        made[number] = cuts, faces, mattes
+            points, five = (cut.inside(which) for which in (cast[cut.track].points, cast[cut.track].five))
+            engine = partial(back, face.new.matte, face.new.transform, crop.shape[:2])
+            views.append(View(cut, points, five, partial(same, crop), engine, partial(face.over, crop)))
+        made[number] = cuts, faces
         job.tick(1)
+    seen, roto = Seen(job, stages["matte"]), roto_of(stages["matte"], plate)
+    mattes: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
+    samples: dict[str, list[Sample]] = {name: [] for name in cast}
+    for view, layers in zip(views, seen.apart(views), strict=True):
+        cut, crop = view.cut, view.crop()
+        mattes[cut.frame].append(layers_of(view, layers, roto, stages["matte"])["matte"])
+        moment = moment_of(job.shot, cut, cast[cut.track])
+        samples[cut.track].append(Sample(crop, view.new(), mattes[cut.frame][-1], moment))
     fits = fits_of(samples, stages["match"])
-    for number, (cuts, faces, mattes) in made.items():
+    for number, (cuts, faces) in made.items():
         plain = images[number]
         crops = [cut_out(plain, cut) for cut in cuts]
-        changed = finish_frame(crops, cuts, faces, mattes, cast, fits, stages["composite"], plate, job.shot)
+        changed = finish_frame(crops, cuts, faces, mattes[number], cast, fits, stages["composite"], plate, job.shot)
         finished = plain.copy()
         lay(finished, (0, 0), [patch for _, patch in changed])
         for kind, image in (("plate", plain), ("result", finished)):
