@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from understudy.comp.resample import Image, gaussian
 
 SMOOTH: Final = 0.7
-"""Sigma, in pixels, of the blur behind which a contour is found by linear interpolation, right within .03 pixels."""
+"""Sigma, in pixels, of the blur behind which a contour is looked for."""
 ALONG: Final = 0.7
 """How far along its edge a pixel of a contour speaks, in pixels: half a diagonal."""
 EPSILON: Final = 1e-4
@@ -24,7 +24,7 @@ EPSILON: Final = 1e-4
 def signed_distance(matte: Image) -> Image:
     """Distance of every pixel centre to the matte's .5 contour, positive inside, float32 [h, w].
 
-    Each pixel beside the contour knows its place to a fraction of a pixel (linear interpolation along the steeper axis)
+    Each pixel beside the contour knows its place to a fraction of a pixel (interpolation along the steeper axis)
     and its direction (the gradient). Every other pixel takes the nearest of these from a distance transform, and
     measures to its piece of the contour. The image's border is no edge; without any edge, all is as far away as the
     picture is large.
@@ -70,10 +70,18 @@ def _contour(f: Image, rows: np.ndarray, columns: np.ndarray) -> tuple[Image, Im
     sense = np.where(here > 0, -1, 1) * np.where(np.where(lying, gx, gy) < 0, -1, 1)
     there = padded[r + np.where(lying, 0, sense), c + np.where(lying, sense, 0)]
     crossed = (there > 0) != (here > 0)
-    share = np.where(crossed, here / np.where(crossed, here - there, 1), 1)
+    # Blurred edges are near to logistic curves, of which the logit is a straight line.
+    start, end = _logit(here), _logit(there)
+    share = np.where(crossed, start / np.where(crossed, start - end, 1), 1)
     along = np.where(lying, np.abs(nx), np.abs(ny))
     gap = np.where(crossed, share * along, np.minimum(np.abs(here) / steep, 1))
     return (np.sign(here) * gap).astype(np.float32), nx, ny
+
+
+def _logit(f: Image) -> Image:
+    """Logit of .5 + f, its ends cut off."""
+    v = np.clip(f + np.float32(0.5), np.float32(1e-3), np.float32(1 - 1e-3))
+    return np.log(v / (1 - v))
 
 
 def guided(matte: Image, guide: Image, radius: float) -> Image:

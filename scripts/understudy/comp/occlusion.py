@@ -27,7 +27,7 @@ UNLIKE: Final = 1.2
 """Spreads from which on a pixel counts as unlike its usual look."""
 PART: Final = 7
 """Side, in pixels of the small picture, of the parts of a face that are judged."""
-EDGE_NOISE: Final = 0.08
+EDGE_NOISE: Final = 0.05
 """Least spread of the edges' strength (log luma from pixel to pixel of the small picture)."""
 FINGER: Final = 4
 """Side, in pixels of the small picture, of the least thing that a matte is held back for: about a finger's width."""
