@@ -68,7 +68,7 @@ def test_fingers_of_the_skins_own_colour_are_suspected_by_their_outlines(usual: 
         image[95:130, 114 + 11 * k : 117 + 11 * k] *= 0.55
     found = suspicion(face_thumb(image, face()), usual)
     assert suspicion_score(found) > 0.6
-    assert over_crop(found, face(), SHAPE)[105:120, 118:144].mean() > 0.5
+    assert over_crop(found, face(), SHAPE)[105:120, 118:144].mean() > 0.4
 
 
 def test_it_lies_where_the_points_are(usual: np.ndarray) -> None:
