@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,14 @@ import generated
 from little import FIRST, SIDE, UNIT, LittleShot
 from understudy.comp.steady import edge_motion
 from understudy.faces.geometry import to_face
-from understudy.media import stills
+from understudy.media import crops, stills
+from understudy.media.plate import Plate
 from understudy.runtime.cards import Weights, model_card
+from understudy.runtime.job import Job
+from understudy.runtime.records import Task, fulfil
 from understudy.show.mattes import ANYWHERE
+from understudy.stages.crops import Cut, write_cuts
+from understudy.stages.stills import stills as deliver
 
 CHUNKS = 7, 48, 500
 
@@ -108,3 +115,31 @@ def test_a_roto_is_laid_on_after_all_else_with_an_edge_of_its_own(tmp_path: Path
     t = np.clip((np.arange(x0, x1) + 0.5 - 120 - 0.1 * UNIT) / (0.2 * UNIT), 0, 1)
     wanted = (made["hull"][1][80] / 65535) * (1 - t * t * (3 - 2 * t))
     assert np.abs(made["matte"][1][80] / 65535 - wanted).max() < 0.02
+
+
+def test_the_matte_is_delivered_on_every_frame_black_where_nothing_was_changed(
+    tmp_path: Path, make_plate: Callable[..., Plate]
+) -> None:
+    plate = make_plate(first=1, last=3, path=str(tmp_path / "a.%04d.png"))
+    for frame in (1, 2, 3):
+        stills.write(plate.frame_path(frame), np.full((30, 40, 3), 90, np.uint8), kind="png", depth=8)
+    (tmp_path / "plate.json").write_text(json.dumps(plate.to_dict()))
+
+    def work(folder: Path) -> dict[str, Any]:
+        crops.write(folder / "patches.tif", [np.full((10, 12, 3), 7, np.uint8)])
+        crops.write(folder / "weights.tif", [np.full((10, 12), 20000, np.uint16)])
+        write_cuts(folder, [Cut(0, 2, "t01", 1, (20, 15, 32, 25))])
+        return {}
+
+    subject = {"shot": "a", "frames": [1, 3]}
+    fulfil(Task("composite", tmp_path / "c.json", subject, {}, "code", {}), work)
+    settings = {"deliveries": {"review": {"frames": None, "matte": True}}}
+    inputs = {"plate": [tmp_path / "plate.json"], "finished": [tmp_path / "c.json"]}
+    folder = tmp_path / "made"
+    folder.mkdir()
+    deliver(Job(folder, subject, settings, inputs, lambda _: None))
+    mattes = {path.name: stills.read_stored(path) for path in sorted((folder / "matte").iterdir())}
+    assert list(mattes) == ["a.0001.tif", "a.0002.tif", "a.0003.tif"]
+    assert all(matte.shape == (30, 40) and matte.dtype == np.uint16 for matte in mattes.values())
+    assert not mattes["a.0001.tif"].any() and not mattes["a.0003.tif"].any()
+    assert (mattes["a.0002.tif"] == 20000).sum() == 120

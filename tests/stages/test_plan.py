@@ -141,6 +141,17 @@ def test_overrides_go_only_where_they_matter(make_plan: MakePlan):
     assert roto == {"channel": "R", "mode": "add", "erode": 0.0, "feather": None}
 
 
+def test_a_matte_reads_its_neighbours_only_where_the_look_needs_them(make_plan: MakePlan):
+    def near(**matte: Any) -> list[str]:
+        plan = make_plan(looks={"show": {"settings": {"matte": matte}}})
+        return plan.around("mov", "0000017-0000032", plan.window("matte", "mov"))
+
+    assert near() == near(steady=4) == ["0000017-0000032"]
+    assert near(difference=0.05, steady=2) == ["0000001-0000016", "0000017-0000032", "0000033-0000048"]
+    assert near(hold_back=0.5) == make_plan().chunks("mov")
+    assert make_plan().window("composite", "mov") == 0
+
+
 def test_the_composite_gets_the_finish_and_its_frame_ranges(make_plan: MakePlan):
     ranges = [{"frames": "3-5", "settings": {"composite": {"opacity": 0.5}}}]
     settings = make_plan(looks={"shots": {"mov": {"ranges": ranges}}}).job("composite", "mov")["settings"]

@@ -241,7 +241,7 @@ class Shapes:
         unit = self._unit
         reach = float(np.max(np.abs(erode))) * unit + max(feather * unit, 1)
         inside = depth(polygon, self._shape, round(unit / NODES), reach)
-        return edge(inside, np.multiply(erode, unit, dtype=np.float32), feather * unit)
+        return edge(inside, np.multiply(erode, unit), feather * unit)
 
 
 def layers(
