@@ -74,9 +74,9 @@ rule matte:
     """Build the matte layers of one chunk and their combination."""
     input:
         plate="<work>/{shot}/plate.json",
-        crops="<work>/{shot}/align/{chunk}.json",
+        crops=chunk_of("align", "matte"),
         tracks="<work>/{shot}/track.json",
-        faces="<work>/{shot}/swap/{chunk}.json",
+        faces=chunk_of("swap", "matte"),
         roto=roto_files,
         models=models_of("matte"),
     output:

@@ -230,6 +230,21 @@ def xseg(path: Path, channel: int = 0, size: int = 256) -> Path:
     return graph.save(path)
 
 
+def shaky(path: Path, middle: float, gain: float, size: int = 256) -> Path:
+    """XSeg's contract, a face up to an edge at .62 of the picture's width and ``gain`` times what its mean is over
+    ``middle``: light that changes by a trifle, as grain does it, shakes the edge."""
+    graph = Graph()
+    picture = graph.input("input", ["batch", size, size, 3])
+    mean = graph.op("ReduceMean", picture, axes=[1, 2, 3], keepdims=1)
+    place = graph.op("Mul", graph.op("Sub", mean, graph.constant(middle)), graph.constant(gain))
+    across = (0.62 - (np.arange(size) + 0.5) / size)[None, None, :, None]
+    nought = graph.op("ReduceMean", graph.op("Mul", picture, graph.constant(0.0)), axes=[3], keepdims=1)
+    away = graph.op("Add", nought, graph.op("Add", place, graph.constant(across)))
+    soft = graph.op("Add", graph.op("Mul", away, graph.constant(30.0)), graph.constant(0.5))
+    graph.output(graph.op("Clip", soft, graph.constant(0.0), graph.constant(1.0)), "output", ["batch", size, size, 1])
+    return graph.save(path)
+
+
 def bisenet(path: Path, size: int = 512) -> Path:
     """BiSeNet: RGB as ImageNet's, 19 logits; the class of a pixel is its red times 18, rounded."""
     graph = Graph()

@@ -14,9 +14,10 @@ from understudy.comp import grain, light, match, texture
 from understudy.comp.matte import layers
 from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
+from understudy.show.schema import defaults, schema
 
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "steady": True, "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
+MATTE = defaults(schema("settings"))["matte"] | {"erode": 0.04, "feather": 0.09}
+MATCH = defaults(schema("settings"))["match"] | {"light": 1.0}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 

@@ -8,8 +8,9 @@ import pytest
 from understudy.comp import matte
 from understudy.errors import ConfigError
 from understudy.faces.geometry import CANONICAL, LEFT_EYE, LIPS_OUTER, iod
+from understudy.show.schema import defaults, schema
 
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
+MATTE = defaults(schema("settings"))["matte"] | {"erode": 0.04, "feather": 0.09}
 SQUARE = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 50.0], [10.0, 50.0]])
 
 
@@ -110,40 +111,172 @@ def test_skin_leaves_eyes_and_mouth_out() -> None:
     assert at([50]) == pytest.approx(1)
 
 
-def test_layers_are_combined_as_named() -> None:
+def test_layers_are_combined_as_always() -> None:
     points, shape = face(), (190, 200)
-    plate = np.full((*shape, 3), 0.5, np.float32)
     engine = np.full(shape, 0.5, np.float32)
     hold = np.zeros(shape, np.float32)
     hold[:, :100] = 1
-    found = matte.layers(points, shape, engine, lambda: plate, {}, [("hold", hold)], MATTE)
-    assert set(found) == {"face", "engine", "roto", "matte"}
+    found = matte.layers(points, shape, engine, no_plate, {}, [matte.Drawn(hold, "hold")], MATTE)
+    assert set(found) == {"hull", "engine", "roto", "matte"}
     assert all(layer.dtype == np.float32 and layer.shape == shape for layer in found.values())
     assert found["matte"][:, :100].max() == 0
-    assert found["matte"][:, 100:] == pytest.approx(0.5 * found["face"][:, 100:])
+    assert found["matte"][:, 100:] == pytest.approx(0.5 * found["hull"][:, 100:])
 
 
-def test_roto_algebra() -> None:
-    base, roto = np.array([[0.8]], np.float32), np.array([[0.25]], np.float32)
-    assert matte.roto_over(base, "hold", roto) == pytest.approx(0.6)
-    assert matte.roto_over(base, "add", roto) == pytest.approx(0.8)
-    assert matte.roto_over(base, "replace", roto) == pytest.approx(0.25)
-    with pytest.raises(
-        ConfigError, match=r"roto mode 'keep' is not known\n  -> use one of: hold, add, replace"
-    ):
-        matte.roto_over(base, "keep", roto)
+def no_plate() -> np.ndarray:
+    raise AssertionError("nothing here needs the crop")
 
 
-def test_a_foreign_colour_is_suspected_and_held_back() -> None:
+def random(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def test_the_usual_algebra_by_hand() -> None:
     points, shape = face(), (190, 200)
-    plate = np.full((*shape, 3), (0.7, 0.5, 0.4), np.float32) + noise((*shape, 3), 0.01)
-    x, y = points[50, :2].astype(int)
-    plate[y - 8 : y + 8, x - 8 : x + 8] = (0.1, 0.2, 0.8)
-    found = matte.layers(points, shape, None, lambda: plate, {}, [], {**MATTE, "hold_back": 1.0})
-    assert found["occlusion"][y, x] > 0.6
-    assert found["matte"][y, x] < 0.4 < 0.9 < found["face"][y, x]
-    far = int(points[280, 0])
-    assert found["occlusion"][y, far] == 0
+    names = ("unoccluded", "regions", "difference", "occlusion")
+    seen = {name: random(*shape, seed=k) for k, name in enumerate(names)}
+    engine, roto = random(*shape, seed=7), random(*shape, seed=8)
+    now = MATTE | {"hold_back": 0.5}
+    found = matte.layers(points, shape, engine, no_plate, seen, [matte.Drawn(roto, "add")], now)
+    wanted = np.minimum.reduce([found["hull"] * engine, *(seen[name] for name in names[:3])])
+    wanted = np.maximum(wanted * (1 - 0.5 * seen["occlusion"]), roto)
+    assert np.abs(found["matte"] - wanted).max() < 1e-6
+    # What lies on disk is what was combined.
+    assert np.array_equal(found["occlusion"], np.float32(0.5) * seen["occlusion"])
+
+
+def test_a_looks_own_algebra_goes_step_by_step() -> None:
+    points, shape = face(), (190, 200)
+    seen = {"unoccluded": random(*shape)}
+    steps = [
+        {"replace": "box"},
+        {"times": "unoccluded"},
+        {"max": "mouth"},
+        {"hold": "eyes"},
+        {"min": "lower_face"},
+    ]
+    found = matte.layers(points, shape, None, no_plate, seen, [], MATTE | {"combine": steps})
+    assert set(found) == {"hull", "engine", "unoccluded", "box", "mouth", "eyes", "lower_face", "matte"}
+    wanted = np.maximum(found["box"] * seen["unoccluded"], found["mouth"]) * (1 - found["eyes"])
+    assert np.abs(found["matte"] - np.minimum(wanted, found["lower_face"])).max() < 1e-6
+
+
+def test_a_step_may_give_its_layer_a_new_edge() -> None:
+    points, shape = face(), (190, 200)
+    x = np.arange(200, dtype=np.float32) + np.float32(0.5)
+    soft = np.broadcast_to(np.clip((x - 100) / 40 + 0.5, 0, 1), shape)
+    step = {"replace": "unoccluded", "erode": 0.05, "feather": 0.2}
+    found = matte.layers(points, shape, None, no_plate, {"unoccluded": soft}, [], MATTE | {"combine": [step]})
+    unit = iod(points)
+    t = np.clip((x - 100 - 0.05 * unit) / (0.2 * unit), 0, 1)
+    assert np.abs(found["matte"] - t * t * (3 - 2 * t)).max() < 0.02
+    assert np.array_equal(found["unoccluded"], soft)
+
+
+def test_operations_by_hand() -> None:
+    base, layer = np.array([[0.8]], np.float32), np.array([[0.25]], np.float32)
+    by_hand = {"hold": 0.6, "add": 0.8, "max": 0.8, "min": 0.25, "times": 0.2, "replace": 0.25}
+    for operation, wanted in by_hand.items():
+        assert matte.over(base, operation, layer) == pytest.approx(wanted), operation
+    with pytest.raises(ConfigError, match=r"matte operation 'keep' is not known\n  -> use one of: min, max"):
+        matte.over(base, "keep", layer)
+
+
+def test_edges_of_what_is_seen_follow_the_plate_and_no_others() -> None:
+    points, shape = face(), (190, 200)
+    plate = np.full((*shape, 3), 0.3, np.float32)
+    plate[:, 104:] = 0.7
+    vague = np.broadcast_to(np.clip((np.arange(200, dtype=np.float32) - 80) / 40, 0, 1), shape)
+    # The network saw the edge at 100, softly; the plate has it at 104.
+    plain, led = (
+        matte.layers(points, shape, None, lambda: plate, {"unoccluded": vague}, [], MATTE | {"guided": reach})
+        for reach in (0.0, 0.15)
+    )
+    jump = [float(np.diff(found["unoccluded"][95, 100:108]).max()) for found in (plain, led)]
+    assert jump[0] == pytest.approx(1 / 40, rel=1e-3) and jump[1] > 8 * jump[0]
+    assert int(np.diff(led["unoccluded"][95]).argmax()) == 103
+    assert np.array_equal(plain["hull"], led["hull"])
+
+
+def test_the_plate_stays_where_little_is_changed() -> None:
+    plate = np.full((60, 60, 3), 0.4, np.float32)
+    new = plate.copy()
+    new[:, 20:40, 1] += 0.15
+    new[:, 40:, 2] -= 0.3
+    found = matte.changed(plate, new, 0.1, 20.0)
+    assert found[30, 5] == 0 and found[30, 55] == 1
+    assert found[30, 30] == pytest.approx(0.5, abs=1e-3)  # half way from .1 to .2
+    assert matte.changed(plate, plate, 0.1, 20.0).max() == 0
+    assert matte.changed(plate, plate, 0.0, 20.0).min() == 1
+
+
+def turned(points: np.ndarray, degrees: float) -> np.ndarray:
+    """Points turned on the picture around (100, 95), clockwise on screen."""
+    a = np.radians(degrees)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    flat = (points[:, :2] - [100, 95]) @ turn.T + [100, 95]
+    return np.column_stack([flat, points[:, 2]]).astype(np.float32)
+
+
+def hull(points: np.ndarray, **changes: float) -> np.ndarray:
+    return matte.Shapes(points, (190, 200), MATTE | {"erode": 0.0, "feather": 0.0} | changes)["hull"]
+
+
+def test_sides_that_are_drawn_in_alike_are_erosion() -> None:
+    points = face(46.0)
+    sides = {f"erode_{side}": 0.08 for side in ("top", "bottom", "left", "right")}
+    assert np.abs(hull(points, erode=0.12) - hull(points, erode=0.04, **sides)).max() < 1e-3
+
+
+@pytest.mark.parametrize("angle", [0, 90, 200])
+def test_a_side_is_the_faces_own(angle: float) -> None:
+    """Drawing in the bottom takes the chin away, whichever way up the head is, by as much as was asked for."""
+    points = turned(face(40.0), angle)
+    whole, less = hull(points), hull(points, erode_bottom=0.2)
+    lost = whole - less
+    assert lost.min() > -1e-3
+    down = points[152, :2] - points[10, :2]
+    down /= np.linalg.norm(down)
+    y, x = np.mgrid[:190, :200] + 0.5
+    # Depth of what is lost, on the line from the middle through the chin.
+    along = np.arange(0, 60, 0.25)
+    centre = points[[33, 263, 61, 291], :2].mean(axis=0)
+    at = centre + along[:, None] * down
+    profile = [float(image[int(py), int(px)]) for image in (lost,) for px, py in at]
+    assert sum(profile) * 0.25 == pytest.approx(0.2 * iod(points), abs=1.5)
+    above = (x - centre[0]) * down[0] + (y - centre[1]) * down[1] < -15
+    assert np.abs(lost[above]).max() < 1e-3
+
+
+def test_left_is_the_performers() -> None:
+    lost = hull(face(40.0)) - hull(face(40.0), erode_left=0.2)
+    assert lost[:, 105:].sum() > 50 and np.abs(lost[:, :95]).max() < 1e-3
+
+
+def test_the_box_goes_round_all_points_and_turns_with_them() -> None:
+    for angle in (0, 30):
+        points = turned(face(40.0), angle)
+        box = matte.Shapes(points, (190, 200), MATTE | {"erode": 0.0, "feather": 0.0})["box"]
+        size = np.ptp(face(40.0)[:, :2], axis=0)
+        assert box.sum() == pytest.approx(size[0] * size[1], rel=0.05)
+    padded = matte.Shapes(face(40.0), (190, 200), MATTE | {"erode": 0.0, "feather": 0.0, "erode_top": -0.5})[
+        "box"
+    ]
+    assert padded.sum() == pytest.approx(size[0] * (size[1] + 20), rel=0.05)
+
+
+def test_halves_add_up_and_features_cover_what_they_name() -> None:
+    points, shape = face(), (190, 200)
+    shapes = matte.Shapes(points, shape, MATTE)
+    assert np.abs(shapes["upper_face"] + shapes["lower_face"] - shapes["hull"]).max() < 1e-6
+
+    def at(name: str, index: list[int]) -> float:
+        x, y = points[index, :2].mean(axis=0)
+        return float(shapes[name][int(y), int(x)])
+
+    assert at("upper_face", list(LEFT_EYE)) == 1 and at("lower_face", list(LIPS_OUTER)) == 1
+    assert at("mouth", list(LIPS_OUTER)) == 1 and at("mouth", list(LEFT_EYE)) == 0
+    assert at("eyes", list(LEFT_EYE)) == 1 and at("eyes", [1]) == 0
 
 
 def test_sizes_are_relative_to_the_eyes_distance() -> None:

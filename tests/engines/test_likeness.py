@@ -20,10 +20,11 @@ from understudy.faces.networks import BlazeFace, FaceMesh
 from understudy.media.extract import decode
 from understudy.media.plate import probe
 from understudy.media.stills import read_picture
+from understudy.show.schema import defaults, schema
 
 SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
-MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "steady": True, "light": 0.8, "texture": True, "grain": True, "restored": 0.7}
+MATTE = defaults(schema("settings"))["matte"]
+MATCH = defaults(schema("settings"))["match"]
 
 
 @pytest.fixture(scope="module")

@@ -240,6 +240,7 @@ LISTS = [
     ("looks.yaml", "shape: 0.4", "shape: {a: 1}", "line 3 (show.settings.swap.shape)", "a mapping stands where one value belongs"),
     ("looks.yaml", "shape: 0.4", "eyes: talnt", "line 3 (show.settings.swap.eyes)", "did you mean 'talent'?"),
     ("looks.yaml", "swap: {shape: 0.4}", "matte: {brow_limit: yes}", "line 3", "'yes' is neither true nor false"),
+    ("looks.yaml", "swap: {shape: 0.4}", "matte: {combine: [{replace: hul}]}", "line 3", "'hul' is not allowed"),
     ("looks.yaml", "smooth: 2", "max_gap: 2.5", "line 12", "'2.5' is not a whole number"),
     ("looks.yaml", "inherits: natural", "inherits: naturel", "line 8 (looks.gentle.inherits)", "there is no look 'naturel'"),
     ("looks.yaml", "  natural:\n", "  natural:\n    inherits: gentle\n", "looks", "looks inherit in a circle: natural <- gentle <- natural"),

@@ -22,6 +22,8 @@ def _allowed(below: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in below["enum"] if value is not None)
     if below["type"] == "array":
         items = below["items"]
+        if "properties" in items:
+            return "list of mappings"
         return f"list of {_allowed(items)}" if "enum" in items or "maximum" in items else "list of names"
     if below["type"] == "boolean":
         return "`true`, `false`"

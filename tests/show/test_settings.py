@@ -60,9 +60,10 @@ def test_every_setting_has_a_default_that_its_schema_allows() -> None:
             jsonschema.Draft202012Validator(below).validate(below["default"])
             one = below.get("items", below)
             names_a_model = one["type"] == "string" and "in the list of models" in one["description"]
-            assert "enum" in one or one["type"] == "boolean" or "maximum" in one or names_a_model, (
-                f"{stage}.{key} has no range"
-            )
+            for inner in one.get("properties", {"": one}).values():
+                assert "enum" in inner or inner["type"] == "boolean" or "maximum" in inner or names_a_model, (
+                    f"{stage}.{key} has no range"
+                )
 
 
 def test_defaults_are_complete_and_ones_own() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO
 import pytest
 
 from understudy.errors import PlateError
@@ -112,7 +113,7 @@ def test_proxy_survives_what_is_no_number(make_plate: MakePlate):
 
 @pytest.fixture
 def roto(tmp_path: Path, make_plate: MakePlate) -> Roto:
-    return Roto(str(tmp_path / "hand.%04d.png"), "G", "hold", make_plate())
+    return Roto(str(tmp_path / "hand.%04d.png"), "G", make_plate())
 
 
 def test_roto_reads_its_channel(roto: Roto, tmp_path: Path):
@@ -135,7 +136,7 @@ def test_float_roto_is_clipped(tmp_path: Path, make_plate: MakePlate):
     drawn = np.zeros((30, 40, 3), np.float16)
     drawn[0, :4, 0] = [np.nan, 7, -2, 0.5]
     stills.write(tmp_path / "hand.1003.exr", drawn, kind="exr", depth=16)
-    matte = Roto(str(tmp_path / "hand.%04d.exr"), "R", "hold", make_plate()).read(1003)
+    matte = Roto(str(tmp_path / "hand.%04d.exr"), "R", make_plate()).read(1003)
     assert matte[0, :4].tolist() == [0, 1, 0, 0.5]
 
 
@@ -149,5 +150,44 @@ def test_roto_refusals(roto: Roto, tmp_path: Path, make_plate: MakePlate):
     assert "roto frame 1003" in refused.value.where
     stills.write(tmp_path / "hand.1003.png", np.zeros((30, 40, 3), np.uint8), kind="png", depth=8)
     with pytest.raises(PlateError, match="has no channel A") as refused:
-        Roto(roto.pattern, "A", "hold", make_plate()).read(1003)
+        Roto(roto.pattern, "A", make_plate()).read(1003)
     assert "R, G, B" in refused.value.fix
+
+
+def exr(path: Path, names: list[str], planes: np.ndarray, window: tuple[int, ...] = (), part: str = "") -> None:
+    """A picture [h, w, c] as another program writes it: channels by their names, in a part of a display window."""
+    spec = OpenImageIO.ImageSpec(planes.shape[1], planes.shape[0], planes.shape[2], "half")
+    spec.channelnames = names
+    if window:
+        spec.x, spec.y, spec.full_x, spec.full_y, spec.full_width, spec.full_height = window
+    if part:
+        spec.attribute("name", part)
+    target = OpenImageIO.ImageOutput.create(str(path))
+    assert target.open(str(path), spec)
+    assert target.write_image(np.ascontiguousarray(planes, np.float16))
+    assert target.close()
+
+
+def test_a_roto_is_picked_out_of_an_exrs_layers(tmp_path: Path, make_plate: MakePlate):
+    planes = np.broadcast_to(np.float16([0.1, 0.2, 0.3, 0.4, 0.5]), (30, 40, 5))
+    exr(tmp_path / "a.1003.exr", ["R", "G", "B", "matte.R", "matte.hand"], planes)
+    pattern = str(tmp_path / "a.%04d.exr")
+    for channel, value in (("R", 0.1), ("B", 0.3), ("matte.R", 0.4), ("Matte.Hand", 0.5)):
+        assert Roto(pattern, channel, make_plate()).read(1003)[7, 9] == pytest.approx(value, abs=1e-3)
+    with pytest.raises(PlateError, match=r"has no channel matte\.G") as refused:
+        Roto(pattern, "matte.G", make_plate()).read(1003)
+    assert "matte.R" in refused.value.fix and "roto frame 1003" in refused.value.where
+
+
+@pytest.mark.parametrize("channel", ["R", "A", "matte.R"])
+def test_a_roto_of_one_channel_has_only_that_one(tmp_path: Path, make_plate: MakePlate, channel: str):
+    exr(tmp_path / "a.1003.exr", ["Y"], np.full((30, 40, 1), 0.25))
+    assert (Roto(str(tmp_path / "a.%04d.exr"), channel, make_plate()).read(1003) == 0.25).all()
+
+
+def test_a_roto_cropped_to_what_is_drawn_lies_in_its_display_window(tmp_path: Path, make_plate: MakePlate):
+    # Five by four pixels of which two columns lie left of the display window.
+    exr(tmp_path / "a.1003.exr", ["Y"], np.ones((4, 5, 1)), (98, 57, 100, 50, 40, 30))
+    matte = Roto(str(tmp_path / "a.%04d.exr"), "R", make_plate()).read(1003)
+    assert matte.shape == (30, 40)
+    assert matte[7:11, 0:3].min() == 1 and matte.sum() == 12

@@ -136,8 +136,20 @@ def test_overrides_go_only_where_they_matter(make_plan: MakePlan):
     changed = make_plan(overrides={"roto": [{"pattern": "r.%04d.png", "mode": "add"}]})
     after = {stage: changed.job(stage, "mov") for stage in ORDER}
     assert {stage for stage in ORDER if before[stage] != after[stage]} == {"matte"}
-    ((pattern, channel, mode),) = after["matte"]["settings"]["roto"]
-    assert (pattern.endswith("r.%04d.png"), channel, mode) == (True, "R", "add")
+    (roto,) = after["matte"]["settings"]["roto"]
+    assert roto.pop("pattern").endswith("r.%04d.png")
+    assert roto == {"channel": "R", "mode": "add", "erode": 0.0, "feather": None}
+
+
+def test_a_matte_reads_its_neighbours_only_where_the_look_needs_them(make_plan: MakePlan):
+    def near(**matte: Any) -> list[str]:
+        plan = make_plan(looks={"show": {"settings": {"matte": matte}}})
+        return plan.around("mov", "0000017-0000032", plan.window("matte", "mov"))
+
+    assert near() == near(steady=4) == ["0000017-0000032"]
+    assert near(difference=0.05, steady=2) == ["0000001-0000016", "0000017-0000032", "0000033-0000048"]
+    assert near(hold_back=0.5) == make_plan().chunks("mov")
+    assert make_plan().window("composite", "mov") == 0
 
 
 def test_only_a_look_with_a_window_has_its_faces_steadied(make_plan: MakePlan):

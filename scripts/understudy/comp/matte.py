@@ -7,29 +7,21 @@ in inter-ocular distances (IOD), so that they mean the same on every plate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.occlusion import face_thumb, occlusion_reference, occlusion_scores, suspicion
-from understudy.comp.resample import Image
+from understudy.comp import areas
+from understudy.comp.algebra import step_of, usual
+from understudy.comp.edges import guided, signed_distance
+from understudy.comp.resample import Image, gaussian
+from understudy.comp.texture import luma
 from understudy.errors import ConfigError
 from understudy.faces.geometry import LEFT_BROW, LEFT_EYE, LIPS_OUTER, OVAL, RIGHT_BROW, RIGHT_EYE, iod
-
-__all__ = [
-    "depth",
-    "distance",
-    "edge",
-    "face_thumb",
-    "layers",
-    "occlusion_reference",
-    "occlusion_scores",
-    "outline",
-    "roto_over",
-    "skin",
-]
 
 F64 = NDArray[np.float64]
 
@@ -44,7 +36,11 @@ FOURTH: Final = 4
 """Nodes from one coarse node of the distance field to the next."""
 NODES: Final = 20
 """Nodes of the distance field per IOD: a contour of radius 1 IOD is then within .0003 IOD of its place."""
+FOLLOWING: Final = ("unoccluded", "regions", "occlusion")
+"""Layers whose edges may be laid onto the plate's: what a network or a test says is vague about them."""
 
+SPECK: Final = 0.02
+"""Sigma, in IOD, over which a change is judged."""
 COARSE: Final = 16
 """Blocks per IOD of what is judged at low frequencies only."""
 
@@ -107,12 +103,17 @@ def depth(polygon: F64, shape: tuple[int, int], step: int, reach: float) -> Imag
     return np.ascontiguousarray(fine[2 * step : 2 * step + h, 2 * step : 2 * step + w])
 
 
-def edge(inside: Image, erode: float, feather: float) -> Image:
+def edge(inside: Image, erode: float | Image, feather: float) -> Image:
     """Matte of a distance field: 0 up to ``erode`` pixels inside the outline, 1 from ``erode`` + ``feather`` on.
 
     Cubic in between, with slope zero at both ends; ``feather`` is at least one pixel, which is an antialiased edge.
     """
-    t = np.clip((inside - np.float32(erode)) * np.float32(1 / max(feather, 1.0)), 0, 1)
+    return rise((inside - np.asarray(erode, np.float32)) * np.float32(1 / max(feather, 1.0)))
+
+
+def rise(t: Image) -> Image:
+    """From 0 at 0 to 1 at 1, cubic, with slope zero at both ends and level beyond them."""
+    t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -144,18 +145,103 @@ def skin(points: NDArray[np.floating], shape: tuple[int, int], step: int) -> Ima
     return area
 
 
-def roto_over(matte: Image, mode: str, roto: Image) -> Image:
-    """Lay an imported matte over another: ``hold`` keeps the plate where it is 1, ``add`` the new face,
-    ``replace`` takes it."""
-    match mode:
+def changed(plate: Image, new: Image, least: float, unit: float) -> Image:
+    """Where a new face changes something, float32 [h, w]: 0 up to a change of ``least``, 1 from twice that on, cubic in
+    between.
+
+    The change is the largest of the three channels' (display values [h, w, 3]), over `SPECK` of the IOD ``unit``, so
+    that grain is none. With ``least`` 0 everything is changed.
+    """
+    if not least:
+        return np.ones(plate.shape[:2], np.float32)
+    change = gaussian(np.max(np.abs(new - plate), axis=2), SPECK * unit)
+    return rise(change / np.float32(least) - 1)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One frame of an imported matte, float32 [h, w], with what it does to the others (see `over`) and its edge.
+
+    ``erode`` and ``feather`` are in IOD; without ``feather`` the edge stays as it was drawn.
+    """
+
+    image: Image
+    mode: str
+    erode: float = 0.0
+    feather: float | None = None
+
+
+def over(matte: Image, operation: str, layer: Image) -> Image:
+    """Do something to a matte with a layer: ``min``, ``max`` (or ``add``), ``times``, ``hold`` (times one less the
+    layer: the plate is kept there), ``replace``."""
+    match operation:
+        case "min":
+            return np.minimum(matte, layer)
+        case "max" | "add":
+            return np.maximum(matte, layer)
+        case "times":
+            return matte * layer
         case "hold":
-            return matte * (1 - roto)
-        case "add":
-            return np.maximum(matte, roto)
+            return matte * (1 - layer)
         case "replace":
-            return roto.copy()
+            return layer
         case _:
-            raise ConfigError(f"roto mode {mode!r} is not known", fix="use one of: hold, add, replace")
+            raise ConfigError(
+                f"matte operation {operation!r} is not known", fix="use one of: min, max, add, times, hold, replace"
+            )
+
+
+def redrawn(layer: Image, erode: float, feather: float | None, unit: float) -> Image:
+    """A layer with a new edge, ``erode`` inside its .5 contour and ``feather`` wide (IOD); as it is if that is None."""
+    return layer if feather is None else edge(signed_distance(layer), erode * unit, feather * unit)
+
+
+class Shapes:
+    """The layers of a crop that its landmarks alone make, each worked out when it is first asked for.
+
+    Parameters
+    ----------
+    settings:
+        ``erode``, ``erode_top`` and the like, ``feather`` (IOD), ``brow_limit``.
+    """
+
+    def __init__(
+        self, points: NDArray[np.floating], shape: tuple[int, int], settings: Mapping[str, Any]
+    ) -> None:
+        self._points, self._shape, self._settings, self._unit = points, shape, settings, iod(points)
+
+    def __contains__(self, name: object) -> bool:
+        return name in ("hull", "box", *areas.OUTLINES, *areas.HALVES)
+
+    def __getitem__(self, name: str) -> Image:
+        """float32 [h, w]: ``hull``, its halves ``upper_face`` and ``lower_face``, ``box``, ``mouth`` or ``eyes``."""
+        if name == "hull":
+            return self.hull
+        if name == "box":
+            return self._edge(areas.box(self._points, self._settings), 0, self._settings["feather"])
+        if name in areas.OUTLINES:
+            flat = np.asarray(self._points, np.float64)[:, :2]
+            parts = [self._edge(flat[part], -areas.SOFT, areas.SOFT) for part in areas.OUTLINES[name]]
+            return np.maximum.reduce(parts)
+        lower = areas.lower(self._points, self._shape)
+        return self.hull * (lower if name == "lower_face" else 1 - lower)
+
+    @cached_property
+    def hull(self) -> Image:
+        """The face's outline, drawn in and feathered."""
+        settings = self._settings
+        shaped = outline(self._points, brow_limit=settings["brow_limit"])
+        erode: float | Image = settings["erode"]
+        if any(settings[side] for side in areas.SIDES):
+            erode = areas.inwards(self._points, self._shape, shaped.mean(axis=0), settings)
+        return self._edge(shaped, erode, settings["feather"])
+
+    def _edge(self, polygon: F64, erode: float | Image, feather: float) -> Image:
+        """The matte of a polygon, its edge drawn in and feathered (IOD)."""
+        unit = self._unit
+        reach = float(np.max(np.abs(erode))) * unit + max(feather * unit, 1)
+        inside = depth(polygon, self._shape, round(unit / NODES), reach)
+        return edge(inside, np.multiply(erode, unit), feather * unit)
 
 
 def layers(
@@ -164,7 +250,7 @@ def layers(
     engine: Image | None,
     plate: Callable[[], Image],
     seen: Mapping[str, Image],
-    roto: Sequence[tuple[str, Image]],
+    roto: Sequence[Drawn],
     settings: Mapping[str, Any],
 ) -> dict[str, Image]:
     """Every matte of one crop, by name.
@@ -174,33 +260,39 @@ def layers(
     engine:
         The engine's own matte (what it can show; holes for eyes and mouth), or None.
     plate:
-        Gives the display crop [h, w, 3]; asked only where something is held back.
+        Gives the display crop [h, w, 3]; asked only where edges are laid onto the plate's.
     seen:
-        What networks leave of the face, by the names of their layers [h, w].
+        What is seen in the picture, by the names of their layers [h, w]: ``unoccluded``, ``regions``, ``difference``,
+        ``occlusion``.
     roto:
-        Imported mattes in the order they are applied: (mode, [h, w]). See `roto_over`.
+        Imported mattes in the order they are applied, after all else.
     settings:
-        ``erode``, ``feather`` (IOD), ``brow_limit``, ``hold_back`` (how far suspected occlusion lowers the matte).
+        As for `Shapes`; ``hold_back`` (how far suspected occlusion counts), ``guided`` (IOD), and ``combine``, the
+        algebra (see `algebra.step_of`), from nothing; without any steps the usual ones. Every layer that it names is
+        there.
 
     Returns
     -------
-    ``face``, ``engine``, those of ``seen``, ``occlusion`` (suspicion) where it is held back, ``roto`` where given (all
-    of them, joined by maximum), and ``matte``, what they make together.
+    ``hull``, ``engine``, those of ``seen``, all others that are combined, ``roto`` where given (all of them, joined by
+    maximum), and ``matte``, what they make together.
     """
     unit = iod(points)
-    erode, feather = settings["erode"] * unit, settings["feather"] * unit
-    shaped = outline(points, brow_limit=settings["brow_limit"])
-    found = {"face": edge(depth(shaped, shape, round(unit / NODES), erode + max(feather, 1)), erode, feather)}
-    found["engine"] = np.ones(shape, np.float32) if engine is None else engine
-    # The least of what may be covered: a product would thin twice where soft edges meet.
-    matte = np.minimum.reduce([found["face"] * found["engine"], *seen.values()])
-    found |= seen
-    if settings["hold_back"]:
-        coarse = max(1, round(unit / COARSE))
-        found["occlusion"] = suspicion(plate(), skin(points, shape, coarse), coarse, unit) * found["face"]
-        matte *= 1 - np.float32(settings["hold_back"]) * found["occlusion"]
-    for mode, image in roto:
-        matte = roto_over(matte, mode, image.astype(np.float32, copy=False))
+    shapes = Shapes(points, shape, settings)
+    found = {"hull": shapes.hull, "engine": np.ones(shape, np.float32) if engine is None else engine, **seen}
+    if "occlusion" in found:
+        found["occlusion"] = np.float32(settings["hold_back"]) * found["occlusion"]
+    follow = [name for name in FOLLOWING if name in found]
+    if follow and settings["guided"]:
+        guide = luma(plate())
+        found |= {name: guided(found[name], guide, settings["guided"] * unit) for name in follow}
+    steps = [step_of(one) for one in settings["combine"]] or usual(seen)
+    found |= {step.layer: shapes[step.layer] for step in steps if step.layer not in found}
+    matte = np.zeros(shape, np.float32)
+    for step in steps:
+        matte = over(matte, step.operation, redrawn(found[step.layer], step.erode, step.feather, unit))
+    for drawn in roto:
+        image = redrawn(drawn.image, drawn.erode, drawn.feather, unit)
+        matte = over(matte, drawn.mode, image)
         found["roto"] = np.maximum(found["roto"], image) if "roto" in found else image
     found["matte"] = np.clip(matte, 0, 1)
     return found

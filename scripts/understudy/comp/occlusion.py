@@ -1,7 +1,8 @@
-"""Suspicion that something is in front of a face. It flags and never decides: hands have the colour of faces.
+"""Suspicion that something is in front of a face. It flags, and holds back only where a look says so: hands have the
+colour of faces.
 
-Within one frame `suspicion` looks for colours that the face's own skin does not have. Over a shot, `occlusion_scores`
-compares small pictures of the face, aligned in face space, with the track's usual look.
+Small pictures of the face, aligned in face space, are compared with the track's usual look over the shot: by their
+colours for `occlusion_scores`, by colours and edges for `suspicion`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.resample import Image, enlarged, gaussian, reduced, warp
-from understudy.faces.geometry import CANONICAL, OVAL, STABLE, similarity
+from understudy.comp.resample import Image, warp
+from understudy.faces.geometry import CANONICAL, OVAL, STABLE, inverse, similarity
 
 THUMB: Final = 32
 """Pixels on a side of a face's small picture."""
@@ -26,34 +27,22 @@ UNLIKE: Final = 1.2
 """Spreads from which on a pixel counts as unlike its usual look."""
 PART: Final = 7
 """Side, in pixels of the small picture, of the parts of a face that are judged."""
-
-
-def suspicion(plate: Image, skin: Image, step: int, unit: float) -> Image:
-    """How unlike the face's own skin each pixel is, 0..1, [h, w].
-
-    Mahalanobis distance of the low-frequency colour (sigma .08 IOD) to the mean and covariance of ``skin``
-    (a matte with a
-    value per block of ``step`` pixels): 0 up to 4, 1 from 7 standard deviations on. ``unit`` is the IOD in pixels.
-    """
-    small = gaussian(reduced(plate, step), 0.08 * unit / step)
-    total = float(skin.sum())
-    if total < 8:
-        return np.zeros(plate.shape[:2], np.float32)
-    flat, w = small.reshape(-1, 3).astype(np.float64), skin.reshape(-1).astype(np.float64) / total
-    mean = w @ flat
-    centred = flat - mean
-    covariance = (centred * w[:, None]).T @ centred + 4e-4 * np.eye(3)
-    square = np.einsum("ij,jk,ik->i", centred, np.linalg.inv(covariance), centred)
-    far = np.clip((np.sqrt(square) - 4) / 3, 0, 1).astype(np.float32).reshape(skin.shape)
-    return enlarged(far, step, plate.shape[:2])
+EDGE_NOISE: Final = 0.05
+"""Least spread of the edges' strength (log luma from pixel to pixel of the small picture)."""
+FINGER: Final = 4
+"""Side, in pixels of the small picture, of the least thing that a matte is held back for: about a finger's width."""
 
 
 def face_thumb(plate: Image, points: NDArray[np.floating]) -> Image:
     """A small picture [32, 32, 3] of a face in face space (display RGB), from a crop [h, w, 3] and its
     points [468, 3]."""
+    return warp(plate, _place(points), (THUMB, THUMB))
+
+
+def _place(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Pixels of a crop, by its points, to those of the small picture [2, 3]."""
     left, top, side = WINDOW
-    target = (CANONICAL[STABLE, :2] - (left, top)) * (THUMB / side)
-    return warp(plate, similarity(points[STABLE], target), (THUMB, THUMB))
+    return similarity(points[STABLE], (CANONICAL[STABLE, :2] - (left, top)) * (THUMB / side))
 
 
 def _features(thumbs: Image) -> NDArray[np.float32]:
@@ -84,11 +73,15 @@ def occlusion_reference(thumbs: Image) -> NDArray[np.float32]:
     below what noise
     and small turns make.
     """
-    features = _features(thumbs)
+    return _usual(_features(thumbs), NOISE)
+
+
+def _usual(features: NDArray[np.float32], noise: tuple[float, ...]) -> NDArray[np.float32]:
+    """Median and spread [2, 32, 32, c] of features [n, 32, 32, c], ``noise`` [c] being the least spread."""
     usual = np.median(features, axis=0)
     spread = np.quantile(np.abs(features - usual), 0.25, axis=0) / 0.3186
-    spread = cv2.GaussianBlur(spread.astype(np.float32), (0, 0), 2.0)
-    return np.stack([usual.astype(np.float32), np.hypot(spread, np.array(NOISE, np.float32))])
+    spread = cv2.GaussianBlur(spread.astype(np.float32), (0, 0), 2.0).reshape(usual.shape)
+    return np.stack([usual.astype(np.float32), np.hypot(spread, np.array(noise, np.float32))])
 
 
 def occlusion_scores(thumbs: Image, reference: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -107,3 +100,43 @@ def occlusion_scores(thumbs: Image, reference: NDArray[np.float32]) -> NDArray[n
         parts = cv2.boxFilter(unlike.astype(np.float32), -1, (PART, PART), borderType=cv2.BORDER_CONSTANT)
         scores.append(float(parts[face].max()))
     return np.array(scores)
+
+
+def suspicion_reference(thumbs: Image) -> NDArray[np.float32]:
+    """Usual look of a track for `suspicion`, [2, 32, 32, 4]: as `occlusion_reference`, and of the edges' strength."""
+    features = _features(thumbs)
+    edges = _edges(features)
+    return np.concatenate([_usual(features, NOISE), _usual(edges, (EDGE_NOISE,))], axis=3)
+
+
+def suspicion(thumb: Image, reference: NDArray[np.float32]) -> Image:
+    """Where a face looks as if something were in front of it, 0..1, [32, 32] of its small picture.
+
+    By colour (as in `occlusion_scores`) or by edges where the track has none: a hand has the colour of a face, but
+    fingers have outlines.
+    """
+    usual, spread = reference
+    features = _features(thumb[None])
+    colour = (features[0] - usual[..., :3]) / spread[..., :3]
+    edges = (_edges(features)[0] - usual[..., 3:]) / spread[..., 3:]
+    away = np.maximum(np.sqrt(np.mean(colour**2, axis=2)), edges[..., 0]).astype(np.float32)
+    return np.clip(cv2.GaussianBlur(away, (0, 0), 1.0) / np.float32(UNLIKE) - 1, 0, 1) * _face()
+
+
+def suspicion_score(suspected: Image) -> float:
+    """How sure `suspicion` is at the place that it is surest of, over the width of a finger."""
+    parts = cv2.boxFilter(suspected, -1, (FINGER, FINGER), borderType=cv2.BORDER_CONSTANT)
+    return float(parts.max())
+
+
+def over_crop(small: Image, points: NDArray[np.floating], shape: tuple[int, int]) -> Image:
+    """A small picture's matte [32, 32] at the pixels of a crop [h, w], by the points that the picture was taken by."""
+    padded = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    place = inverse(_place(points) + np.array([[0, 0, 1], [0, 0, 1]]))
+    return warp(padded, place, shape[::-1], cv2.INTER_LINEAR)
+
+
+def _edges(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Strength of the edges of log luma [n, 32, 32, 1], of `_features`."""
+    luma = features[..., 0]
+    return np.hypot(np.gradient(luma, axis=1), np.gradient(luma, axis=2))[..., None]

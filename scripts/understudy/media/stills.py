@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ PICTURE_LIMIT = 200_000_000
 
 _KINDS = {"uint8": "uint8", "uint16": "uint16", "half": "float16", "float": "float32"}
 _OIIO = {"uint8": "uint8", "uint16": "uint16", "float16": "half", "float32": "float"}
+_GREYS = ("Y", "L", "R", "G", "B", "A", "I", "GRAY", "CHANNEL0")
 _DEPTHS = {
     ("png", 8): "uint8",
     ("png", 16): "uint16",
@@ -86,15 +88,64 @@ def read(path: Path) -> np.ndarray:
         kind = pixel_type(path, spec)
         pixels = source.read_image(0, 0, 0, spec.nchannels, _OIIO[kind])
         if pixels is None:
-            raise PlateError(
-                f"the image is damaged or cut off ({_words(source.geterror())})",
-                where=str(path),
-                fix="copy it again from its source",
-            )
+            raise _damaged(path, source)
     finally:
         source.close()
     channels = _colour_channels(path, spec)
     return pixels if channels == list(range(spec.nchannels)) else np.ascontiguousarray(pixels[..., channels])
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a picture: ``pixels`` [h, w] in the file's own type; ``corner`` (x, y) says where they lie in its
+    display window, and ``size`` (width, height) how large that is."""
+
+    pixels: np.ndarray
+    corner: tuple[int, int]
+    size: tuple[int, int]
+
+
+def read_channel(path: Path, name: str) -> Channel:
+    """Return one channel of a picture by its name.
+
+    R, G, B and A go by letter in every format, Y and other greys serve for R, G and B; an EXR's other channels go by
+    their whole name (`matte.R`), those of a further part by the part's name, a point and their own. A picture with one
+    channel has only that one, whatever is asked for.
+
+    Raises PlateError: what `read` refuses, or no such channel; it names what there is.
+    """
+    source = _open(path)
+    try:
+        specs: list[OpenImageIO.ImageSpec] = []
+        while source.seek_subimage(len(specs), 0):
+            specs.append(source.spec())
+        named: dict[str, tuple[int, int]] = {}
+        for part, spec in enumerate(specs):
+            layer = spec.get_string_attribute("name")
+            for index, channel in enumerate(spec.channelnames):
+                named.setdefault(channel.casefold(), (part, index))
+                named.setdefault(f"{layer}.{channel}".casefold(), (part, index))
+        first = specs[0]
+        grey = first.nchannels <= 2 and first.channelnames[0].upper() in _GREYS
+        if len(specs) == first.nchannels == 1 or (grey and name in ("R", "G", "B")):
+            found = (0, 0)
+        elif name.casefold() in named:
+            found = named[name.casefold()]
+        else:
+            raise PlateError(
+                f"has no channel {name}",
+                where=str(path),
+                fix=f"choose one of {', '.join(channel for spec in specs for channel in spec.channelnames)}",
+            )
+        part, index = found
+        spec = specs[part]
+        pixels = source.read_image(part, 0, index, index + 1, _OIIO[pixel_type(path, spec)])
+        if pixels is None:
+            raise _damaged(path, source)
+    finally:
+        source.close()
+    corner = (spec.x - spec.full_x, spec.y - spec.full_y)
+    return Channel(pixels.reshape(spec.height, spec.width), corner, (spec.full_width, spec.full_height))
 
 
 def whole(path: Path) -> np.ndarray:
@@ -258,6 +309,14 @@ def _open(path: Path) -> OpenImageIO.ImageInput:
     return source
 
 
+def _damaged(path: Path, source: OpenImageIO.ImageInput) -> PlateError:
+    return PlateError(
+        f"the image is damaged or cut off ({_words(source.geterror())})",
+        where=str(path),
+        fix="copy it again from its source",
+    )
+
+
 def _words(error: str) -> str:
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     return lines[0] if lines else "the reader gave no reason"
@@ -269,7 +328,7 @@ def _colour_channels(path: Path, spec: OpenImageIO.ImageSpec) -> list[int]:
     plain = [name.upper() for name in spec.channelnames]
     if all(name in plain for name in "RGB"):
         return [plain.index(name) for name in "RGB"] + ([plain.index("A")] if "A" in plain else [])
-    if spec.nchannels in (1, 2) and names[0] in ("Y", "L", "R", "G", "B", "A", "I", "GRAY", "CHANNEL0"):
+    if spec.nchannels in (1, 2) and names[0] in _GREYS:
         return [0, 0, 0] + ([1] if spec.nchannels == 2 else [])
     raise PlateError(
         f"no R, G and B among the channels {', '.join(spec.channelnames)}",

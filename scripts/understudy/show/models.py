@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from understudy.engines.boost import cost
 from understudy.errors import ConfigError
+from understudy.show.mattes import check_mattes
 from understudy.tables import nearest
 from understudy.trust.licences import closure
 
@@ -112,6 +113,7 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
                 raise ConfigError(
                     f"{stage}.{key}: {is_one}", where=where, fix=f"name {_a(role)}: {nearest(name, able)}"
                 )
+    check_mattes(settings["matte"], where)
     detect, swap = settings["detect"], settings["swap"]
     if swap["engine"] == "mesh" and swap["model"]:
         raise ConfigError(

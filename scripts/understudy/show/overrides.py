@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from understudy.comp.algebra import new_edge
 from understudy.errors import ConfigError
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges, parse_frames
@@ -28,14 +29,18 @@ class Roto:
     pattern:
         Picture files, with ``%04d`` (or the like) for the frame number.
     channel:
-        ``R``, ``G``, ``B`` or ``A``.
+        ``R``, ``G``, ``B`` or ``A``, or the whole name of a channel of an EXR.
     mode:
         ``hold`` (keep the plate where it is white), ``add`` or ``replace``.
+    erode, feather:
+        Place and width of a new edge, in inter-ocular distances; it keeps its own where ``feather`` is None.
     """
 
     pattern: Path
     channel: str
     mode: str
+    erode: float = 0.0
+    feather: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ def _landmarks(content: Mapping[str, Any]) -> Landmarks:
 
 def _roto(entry: Mapping[str, Any], base: Path) -> Roto:
     complete = filled(entry, schema("overrides")["properties"]["roto"]["items"])
-    return Roto(base / complete["pattern"], complete["channel"], complete["mode"])
+    erode, feather = new_edge(complete)
+    return Roto(base / complete["pattern"], complete["channel"], complete["mode"], erode, feather)
 
 
 def _check(overrides: Overrides, document: Document, talents: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from understudy.errors import ConfigError
 from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
+from understudy.show.mattes import reach
 from understudy.show.models import every_model, models_of, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
@@ -128,7 +129,14 @@ class Plan:
 
     def window(self, stage: str, shot: str) -> int:
         """Frames on either side that a stage reads of its neighbours; it writes its own chunk's only."""
-        return int(self._resolved[shot]["steady"]["window"]) if stage == "steady" else 0
+        settings = self._resolved[shot]
+        match stage:
+            case "matte":
+                return reach(settings["matte"])
+            case "steady":
+                return int(settings["steady"]["window"])
+            case _:
+                return 0
 
     def last(self, shot: str) -> list[str]:
         """Names of the records that nothing but a whole shot asks for."""
@@ -174,7 +182,7 @@ class Plan:
             own["look"] = fixed(look) | self._members(look)
             own["pictures"] = list(show.pictures_of(shot))
         if stage == "matte":
-            own["roto"] = [[str(roto.pattern), roto.channel, roto.mode] for roto in show.overrides(shot).roto]
+            own["roto"] = [asdict(roto) | {"pattern": str(roto.pattern)} for roto in show.overrides(shot).roto]
         if stage == "align":
             cards = [show.models[name] for name in self.models("hero", shot)]
             own["templates"] = sorted({card["template"] for card in cards if card.get("template")})

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from understudy.comp.lay import back, take
-from understudy.comp.matte import layers
+from understudy.comp.match import Laid
+from understudy.comp.matte import COARSE, Drawn, changed, layers
+from understudy.comp.occlusion import face_thumb, over_crop, suspicion, suspicion_reference, suspicion_score
 from understudy.comp.parsing import harden, lesser, regions
+from understudy.comp.resample import enlarged, reduced, warp
+from understudy.comp.steady import GATE_REACH, alike, gate, steadied
+from understudy.comp.texture import luma
+from understudy.faces import geometry
 from understudy.faces.align import similarity
-from understudy.faces.geometry import iod
-from understudy.faces.tracks import Track
+from understudy.faces.geometry import STABLE, iod
 from understudy.media import crops
 from understudy.media.colour import to_display
 from understudy.media.plate import Plate
@@ -22,15 +29,45 @@ from understudy.media.roto import Roto
 from understudy.runtime.job import Job
 from understudy.runtime.network import Network
 from understudy.runtime.records import Facts
+from understudy.show.mattes import sourced
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut, Pages, opened, read_cuts, to_page
-from understudy.stages.faces import new_faces
+from understudy.stages.faces import Faces, new_faces
 from understudy.stages.networks import network_of
 from understudy.stages.plates import plate_of
-from understudy.stages.tracks import cast_of
+from understudy.stages.tracks import Tracks, cast_of
+
+Layers = dict[str, np.ndarray]
+Settings = Mapping[str, Any]
 
 WIDE = "arcface_128"
 """How a crop lies for a network whose card does not say."""
+SAMPLES = 24
+"""Frames of a shot that a track's usual look is taken from."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One face on one frame; its pictures are read when they are asked for.
+
+    Attributes
+    ----------
+    points, five:
+        Its landmarks in pixels of the crop.
+    crop:
+        Gives the display crop [h, w, 3].
+    engine:
+        Gives the engine's own matte at the crop's pixels [h, w].
+    new:
+        Gives the new face there, before it is matched.
+    """
+
+    cut: Cut
+    points: np.ndarray
+    five: np.ndarray
+    crop: Callable[[], np.ndarray]
+    engine: Callable[[], np.ndarray]
+    new: Callable[[], Laid]
 
 
 class Seer:
@@ -51,8 +88,8 @@ class Seer:
         return back(harden(matte, unit), place, crop.shape[:2]) + (1 - looked)
 
 
-class Seers:
-    """All of a look's.
+class Seen:
+    """What is seen of a face in the picture, by the layers that a look gives a source.
 
     Parameters
     ----------
@@ -60,74 +97,222 @@ class Seers:
         Of the stage ``matte``.
     """
 
-    def __init__(self, job: Job, settings: Mapping[str, Any]) -> None:
+    def __init__(self, job: Job, settings: Settings) -> None:
+        self._settings, self._sourced = settings, sourced(settings)
         self._occluders = [Seer(network_of(job, name)) for name in settings["occluders"]]
         parser = settings["parser"]
         self._parser = Seer(network_of(job, parser), settings["regions"]) if parser else None
+        self.suspects = "occlusion" in self._sourced
 
-    def layers(self, crop: Callable[[], np.ndarray], points: np.ndarray, five: np.ndarray) -> dict[str, np.ndarray]:
-        """What they leave of the face, float32 [h, w] at the crop's pixels: ``unoccluded`` and ``regions``."""
-        found: dict[str, np.ndarray] = {}
+    def alone(self, view: View) -> Layers:
+        """What one frame says for itself, float32 [h, w] at the crop's pixels: all but ``occlusion``."""
+        found: Layers = {}
         if self._occluders:
-            found["unoccluded"] = lesser([seer(crop(), points, five) for seer in self._occluders])
+            found["unoccluded"] = lesser(
+                [seer(view.crop(), view.points, view.five) for seer in self._occluders]
+            )
         if self._parser is not None:
-            found["regions"] = self._parser(crop(), points, five)
+            found["regions"] = self._parser(view.crop(), view.points, view.five)
+        if "difference" in self._sourced:
+            least = settings_at(self._settings, view.cut.frame)["difference"]
+            found["difference"] = changed(view.crop(), view.new().swapped, least, iod(view.points))
+        return found
+
+    def apart(self, views: Sequence[View]) -> list[Layers]:
+        """What is seen of faces on frames that lie apart, which cannot be steadied by each other."""
+        looks = usual_looks(views) if self.suspects else {}
+        found = []
+        for view in views:
+            occlusion = {"occlusion": suspected(view, looks[view.cut.track])} if self.suspects else {}
+            found.append(self.alone(view) | occlusion)
         return found
 
 
-def layers_of(
-    cut: Cut,
-    track: Track,
-    crop: Callable[[], np.ndarray],
-    engine: np.ndarray,
-    seers: Seers,
-    roto: Sequence[Roto],
-    settings: Mapping[str, Any],
-) -> dict[str, np.ndarray]:
-    """The matte layers of one crop (see `understudy.comp.matte.layers`): networks and imported roto included.
+def usual_looks(views: Iterable[View]) -> dict[str, np.ndarray]:
+    """Each track's usual look (`comp.occlusion.suspicion_reference`) by some of its frames."""
+    thumbs: dict[str, list[np.ndarray]] = {}
+    for view in views:
+        thumbs.setdefault(view.cut.track, []).append(_thumb(view))
+    return {track: suspicion_reference(np.stack(own)) for track, own in thumbs.items()}
 
-    Parameters
+
+def suspected(view: View, usual: np.ndarray) -> np.ndarray:
+    """The layer ``occlusion`` of a face [h, w], by its track's usual look."""
+    return over_crop(suspicion(_thumb(view), usual), view.points, view.crop().shape[:2])
+
+
+def _thumb(view: View) -> np.ndarray:
+    return face_thumb(view.crop(), view.points)
+
+
+def layers_of(view: View, seen: Layers, roto: Sequence[tuple[Roto, Settings]], settings: Settings) -> Layers:
+    """The matte layers of one face (see `understudy.comp.matte.layers`), imported roto included."""
+    frame, region, engine = view.cut.frame, view.cut.region, view.engine()
+    drawn = [Drawn(source.read(frame)[region], **does) for source, does in roto]
+    return layers(view.points, engine.shape, engine, view.crop, seen, drawn, settings_at(settings, frame))
+
+
+def roto_of(settings: Settings, plate: Plate) -> list[tuple[Roto, Settings]]:
+    """The imported mattes that the settings of the stage ``matte`` name, each with what it does to the others."""
+    return [
+        (
+            Roto(entry["pattern"], entry["channel"], plate),
+            {key: entry[key] for key in ("mode", "erode", "feather")},
+        )
+        for entry in settings["roto"]
+    ]
+
+
+class Views:
+    """The faces of a chunk and of those beside it.
+
+    Attributes
     ----------
-    crop:
-        Gives the display crop [h, w, 3].
-    engine:
-        The engine's own matte at the crop's pixels [h, w].
+    held:
+        Faces that are kept in memory: a window of frames of every track.
     """
-    points = cut.inside(track.points)
-    given = [(source.mode, source.read(cut.frame)[cut.region]) for source in roto]
-    seen = seers.layers(crop, points, cut.inside(track.five))
-    return layers(points, engine.shape, engine, crop, seen, given, settings_at(settings, cut.frame))
+
+    def __init__(self, job: Job, cast: Tracks, plate: Plate, stack: ExitStack) -> None:
+        self.held = (2 * job.settings["steady"] + 1) * len(cast)
+        self._cast, self._plate, self._stack = cast, plate, stack
+        self._sources = list(zip(job.records("crops"), job.records("faces"), strict=True))
+        self._cuts = [read_cuts(source) for source, _ in self._sources]
+        self._places = {(cut.track, cut.frame): (k, cut) for k, cuts in enumerate(self._cuts) for cut in cuts}
+        self._opened: dict[int, tuple[Pages, Faces]] = {}
+        self.at = lru_cache(self.held)(self._at)
+
+    def frames(self, track: str) -> list[int]:
+        """All frames that a track has a face on, as far as the window reaches."""
+        return sorted(frame for name, frame in self._places if name == track)
+
+    def cuts(self, frames: range) -> list[Cut]:
+        """The cuts of some frames, in the order of their pages."""
+        return [cut for _, cut in self._places.values() if cut.frame in frames]
+
+    def of(self, track: str, frame: int) -> View | None:
+        """A face on a frame, if the track has one there."""
+        place = self._places.get((track, frame))
+        return self.at(place[1]) if place else None
+
+    def _at(self, cut: Cut) -> View:
+        source, _ = self._places[cut.track, cut.frame]
+        images, faces = self._store(source)
+        track = self._cast[cut.track]
+        # Few looks need the crop itself, and those that do may ask for it several times.
+        crop = cache(lambda: to_display(images[cut.page], self._plate))
+        return View(
+            cut=cut,
+            points=cut.inside(track.points),
+            five=cut.inside(track.five),
+            crop=crop,
+            engine=lambda: faces.matte(cut),
+            new=lambda: faces.of(cut).over(crop()),
+        )
+
+    def _store(self, source: int) -> tuple[Pages, Faces]:
+        """Crops and new faces of a chunk, their files checked once and open meanwhile."""
+        if source not in self._opened:
+            record, made = self._sources[source]
+            images = self._stack.enter_context(opened(record, "crops.tif", self._cuts[source]))
+            faces = self._stack.enter_context(new_faces(made, None, self._cuts[source]))
+            self._opened[source] = images, faces
+        return self._opened[source]
 
 
-def roto_of(settings: Mapping[str, Any], plate: Plate) -> list[Roto]:
-    """The imported mattes that the settings of the stage ``matte`` name."""
-    return [Roto(pattern, channel, mode, plate) for pattern, channel, mode in settings["roto"]]
+class Watch:
+    """What is seen of the faces of a chunk, steadied by the frames around each.
+
+    A chunk's result does not depend on where it begins and ends: usual looks are taken from the whole shot, gates and
+    filters look so many frames to either side, beyond the chunk if need be.
+    """
+
+    def __init__(self, seen: Seen, views: Views, frames: range, steady: int) -> None:
+        self._seen, self._views, self._steady = seen, views, steady
+        self._alone = lru_cache(views.held)(seen.alone)
+        self._looks: dict[str, np.ndarray] = {}
+        self._gates: dict[tuple[str, int], float] = {}
+        for track in sorted({cut.track for cut in views.cuts(frames)} if seen.suspects else ()):
+            self._suspect(track, frames)
+
+    def _suspect(self, track: str, frames: range) -> None:
+        every = self._views.frames(track)
+        chosen = np.unique(np.linspace(0, len(every) - 1, min(SAMPLES, len(every))).round().astype(int))
+        some = (self._views.of(track, every[pick]) for pick in chosen)
+        self._looks |= usual_looks(view for view in some if view is not None)
+        around = range(frames.start - GATE_REACH, frames.stop + GATE_REACH)
+        scores = [self._score(self._views.of(track, frame)) for frame in around]
+        self._gates |= {(track, frame): share for frame, share in zip(around, gate(scores), strict=True)}
+
+    def _score(self, view: View | None) -> float:
+        """NaN where there is no face."""
+        if view is None:
+            return float("nan")
+        return suspicion_score(suspicion(_thumb(view), self._looks[view.cut.track]))
+
+    def layers(self, view: View) -> Layers:
+        """The layers that are seen of a face of the chunk, float32 [h, w] at its crop's pixels."""
+        own = self._alone(view)
+        found = self._steadied(view, own) if self._steady else dict(own)
+        share = self._gates.get((view.cut.track, view.cut.frame), 0.0)
+        if self._seen.suspects:
+            occlusion = (
+                suspected(view, self._looks[view.cut.track])
+                if share
+                else np.zeros(view.engine().shape, np.float32)
+            )
+            found["occlusion"] = np.float32(share) * occlusion
+        return found
+
+    def _steadied(self, view: View, own: Layers) -> Layers:
+        frame, shape = view.cut.frame, view.crop().shape[:2]
+        step = max(1, round(iod(view.points) / COARSE))
+        here = _small(view, step)
+        likeness: list[np.ndarray | float] = []
+        stacks: dict[str, list[np.ndarray]] = {name: [] for name in own}
+        for number in range(frame - self._steady, frame + self._steady + 1):
+            other = self._views.of(view.cut.track, number)
+            if other is None or other.cut == view.cut:
+                likeness.append(float(other is not None))
+                for name, layer in own.items():
+                    stacks[name].append(layer)
+                continue
+            # By the track's own similarity: what moves with the face lies still.
+            place = geometry.similarity(other.points[STABLE], view.points[STABLE])
+            coarse = np.column_stack([place[:, :2], place[:, 2] / step])
+            there = warp(_small(other, step), coarse, here.shape[::-1])
+            likeness.append(enlarged(alike(here, there), step, shape))
+            for name, layer in self._alone(other).items():
+                stacks[name].append(warp(layer, place, shape[::-1], cv2.INTER_LINEAR))
+        return {name: steadied(stack, likeness) for name, stack in stacks.items()}
+
+
+def _small(view: View, step: int) -> np.ndarray:
+    """Log luma of a crop, a value per block of ``step`` x ``step`` pixels."""
+    return np.log(np.clip(reduced(luma(view.crop()), step), 0, None) + np.float32(0.05))
 
 
 def matte(job: Job) -> Facts:
-    """Build and store the layers, 16-bit grey, page by page with the chunk's crops."""
-    source, plate = job.record("crops"), plate_of(job)
-    cuts = read_cuts(source)
-    if not cuts:
-        return {"mattes": 0}
+    """Build and store the layers, 16-bit grey, one store each, page by page with the chunk's crops.
+
+    The engine's own matte is not among them: it lies with the new faces, as it came.
+    """
+    plate = plate_of(job)
     cast, _ = cast_of(job)
     roto = roto_of(job.settings, plate)
-    seers = Seers(job, job.settings)
-    with (
-        opened(source, "crops.tif", cuts) as images,
-        new_faces(job.record("faces"), None, cuts) as faces,
-        crops.Writer(job.folder / "matte.tif") as mattes,
-        crops.Writer(job.folder / "face.tif") as hulls,
-    ):
+    with ExitStack() as stack:
+        views = Views(job, cast, plate, stack)
+        cuts = views.cuts(job.frames)
+        if not cuts:
+            return {"mattes": 0}
+        watch = Watch(Seen(job, job.settings), views, job.frames, job.settings["steady"])
+        stores: dict[str, crops.Writer] = {}
         for cut in cuts:
-            # Few looks need the crop itself, and those that do may ask for it several times.
-            crop = cache(partial(_displayed, images, cut.page, plate))
-            made = layers_of(cut, cast[cut.track], crop, faces.matte(cut), seers, roto, job.settings)
-            mattes.add(to_page(made["matte"]))
-            hulls.add(to_page(made["face"]))
+            view = views.at(cut)
+            for name, layer in layers_of(view, watch.layers(view), roto, job.settings).items():
+                if name == "engine":
+                    continue
+                if name not in stores:
+                    stores[name] = stack.enter_context(crops.Writer(job.folder / f"{name}.tif"))
+                stores[name].add(to_page(layer))
             job.tick(1)
-    return {"mattes": len(cuts), "roto": bool(roto)}
-
-
-def _displayed(images: Pages, page: int, plate: Plate) -> np.ndarray:
-    return to_display(images[page], plate)
+    return {"mattes": len(cuts), "layers": sorted(stores), "roto": bool(roto)}

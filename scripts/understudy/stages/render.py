@@ -26,7 +26,7 @@ from understudy.stages.enhance import Enhancer
 from understudy.stages.faces import Face
 from understudy.stages.features import Features
 from understudy.stages.match import fits_of
-from understudy.stages.matte import Seers, layers_of, roto_of
+from understudy.stages.matte import Seen, View, layers_of, roto_of
 from understudy.stages.plates import frames_of
 from understudy.stages.swap import Performers
 from understudy.stages.tracks import cast_of, moment_of
@@ -98,15 +98,21 @@ class Few:
     def mattes(self, stages: Stages, made: Mapping[int, Made]) -> Mattes:
         """Matte: where the new faces are laid over the plate."""
         settings = stages["matte"]
-        seers, roto = Seers(self._job, settings), roto_of(settings, self.plate)
-        found: dict[int, list[np.ndarray]] = {}
-        for number, one in made.items():
-            found[number] = []
-            for cut, crop, face in zip(one.cuts, one.crops, one.faces, strict=True):
-                engine = back(face.new.matte, face.new.transform, crop.shape[:2])
-                layers = layers_of(cut, self.cast[cut.track], partial(same, crop), engine, seers, roto, settings)
-                found[number].append(layers["matte"])
+        seen, roto = Seen(self._job, settings), roto_of(settings, self.plate)
+        views = [
+            self._view(cut, crop, face)
+            for one in made.values()
+            for cut, crop, face in zip(one.cuts, one.crops, one.faces, strict=True)
+        ]
+        found: dict[int, list[np.ndarray]] = {number: [] for number in made}
+        for view, layers in zip(views, seen.apart(views), strict=True):
+            found[view.cut.frame].append(layers_of(view, layers, roto, settings)["matte"])
         return found
+
+    def _view(self, cut: Cut, crop: np.ndarray, face: Face) -> View:
+        points, five = (cut.inside(which) for which in (self.cast[cut.track].points, self.cast[cut.track].five))
+        engine = partial(back, face.new.matte, face.new.transform, crop.shape[:2])
+        return View(cut, points, five, partial(same, crop), engine, partial(face.over, crop))
 
     def fits(self, stages: Stages, made: Mapping[int, Made], mattes: Mattes) -> Fits:
         """Match: one fit per cast track."""
