@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import preserving
-from understudy.comp.pyramid import collapse, expand, gaussian_pyramid, laplacian_pyramid
+from understudy.comp.pyramid import expand, gaussian_pyramid
 from understudy.comp.resample import Image, weighted
 from understudy.errors import ConfigError
 
