@@ -137,6 +137,13 @@ class Codes:
         )
         return left, top, right, bottom
 
+    def sampled(self, rows: slice, columns: slice) -> Codes:
+        """Some rows and columns, each pixel with a chroma of its own, repeated."""
+        across, down = self._steps
+        at_y, at_x = (np.arange(length)[side] for length, side in zip(self.shape, (rows, columns), strict=True))
+        cb, cr = (plane.take(at_y // down, axis=0).take(at_x // across, axis=1) for plane in (self.cb, self.cr))
+        return replace(self, y=self.y[rows, columns], cb=cb, cr=cr)
+
     def part(self, box: Box) -> Codes:
         """A box of the picture, views of its planes; all but its far sides lie on whole chroma samples."""
         left, top, right, bottom = box
