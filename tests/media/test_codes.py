@@ -183,8 +183,13 @@ def test_what_is_looked_at_in_part_is_that_part_of_the_whole_look(depth: int, fo
     assert look.shape == whole.shape
     for place in (np.s_[:, :], np.s_[13:40, 7:30], np.s_[::3, ::3], np.s_[90:, 150:]):
         assert np.array_equal(look[place], whole[place])
-    small = cv2.resize(whole, (40, 24), interpolation=cv2.INTER_AREA)
-    assert np.abs(look.sized((40, 24)).astype(int) - small).max() <= 2
+
+
+@pytest.mark.parametrize(("depth", "form"), FORMS)
+def test_a_small_look_is_the_whole_looks_average_to_a_code_or_two(depth: int, form: str) -> None:
+    picture = codes(depth, form, (96, 160))
+    small = cv2.resize(picture.look(), (40, 24), interpolation=cv2.INTER_AREA)
+    assert np.abs(Look(picture).sized((40, 24)).astype(int) - small).max() <= 2
 
 
 @pytest.mark.parametrize("size", [(1080, 1920), (720, 1280), (401, 1023), (600, 800)])

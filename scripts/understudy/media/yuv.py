@@ -264,7 +264,7 @@ def _sized(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     (height, width), (wide, high) = plane.shape, size
     if (height, width) == (high, wide):
         return plane
-    if width > wide:
+    if width >= wide and height >= high:
         return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     if width != -(-wide // 2) or height not in (high, -(-high // 2)):
         return cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)
