@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +16,8 @@ from understudy.media.extract import extract
 from understudy.media.frames import Frames
 from understudy.media.movies import encode
 from understudy.media.patches import Patch, lay, lay_weight
-from understudy.media.plate import probe
+from understudy.media.plate import Plate, probe
+from understudy.media.proxy import Look, proxy, renewed
 
 FORMS = [(depth, form) for depth in (8, 10, 12, 16) for form in ("420", "422", "444")]
 SIZES = [(48, 64), (37, 53), (36, 53), (37, 64)]
@@ -170,3 +173,32 @@ def test_a_look_is_the_picture_to_a_few_codes() -> None:
         assert np.abs(picture.look().astype(int) - rgb)[:, 2:-2].max() <= 5, (depth, form)
         half = picture.look((40, 30)).astype(int)
         assert np.abs(half - rgb.reshape(30, 2, 40, 2, 3).mean(axis=(1, 3)))[:, 2:-2].max() <= 5, (depth, form)
+
+
+@pytest.mark.parametrize("size", [(96, 160), (97, 161)])
+@pytest.mark.parametrize(("depth", "form"), FORMS)
+def test_what_is_looked_at_in_part_is_that_part_of_the_whole_look(depth: int, form: str, size: tuple[int, int]) -> None:
+    picture = codes(depth, form, size)
+    whole, look = picture.look(), Look(picture)
+    assert look.shape == whole.shape
+    for place in (np.s_[:, :], np.s_[13:40, 7:30], np.s_[::3, ::3], np.s_[90:, 150:]):
+        assert np.array_equal(look[place], whole[place])
+
+
+@pytest.mark.parametrize(("depth", "form"), FORMS)
+def test_a_small_look_is_the_whole_looks_average_to_a_code_or_two(depth: int, form: str) -> None:
+    picture = codes(depth, form, (96, 160))
+    small = cv2.resize(picture.look(), (40, 24), interpolation=cv2.INTER_AREA)
+    assert np.abs(Look(picture).sized((40, 24)).astype(int) - small).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (720, 1280), (401, 1023), (600, 800)])
+@pytest.mark.parametrize(("depth", "form"), [(8, "420"), (10, "422"), (12, "444")])
+def test_a_proxy_is_renewed_where_its_frame_was_changed(depth: int, form: str, size: tuple[int, int]) -> None:
+    picture = codes(depth, form, size)
+    plate = cast(Plate, None)  # codes say themselves how they are meant
+    before, box = proxy(picture, plate, 960), (101, 53, 252, 186)
+    pixels = np.full((133, 151, 3), 200 if depth == 8 else 51000, np.uint8 if depth == 8 else np.uint16)
+    picture.patch([Patch(box, pixels, np.full((133, 151), 9, np.uint16))])
+    made, wanted = renewed(before, picture, plate, [box]), proxy(picture, plate, 960)
+    assert np.array_equal(made, wanted) and not np.array_equal(made, before)

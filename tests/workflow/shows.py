@@ -169,14 +169,14 @@ def add_sequence(show: TestShow, shot: str, count: int, size: tuple[int, int], c
 
 
 def make_movie_show(
-    folder: Path, size: tuple[int, int], count: int, store: Path | None = None, distinct: int = 60
+    folder: Path, size: tuple[int, int], count: int, store: Path | None = None, distinct: int = 60, face: float = 0.28
 ) -> TestShow:
-    """One shot from one movie to one movie, its face .28 of the height across: what the cost benchmark renders.
+    """One shot from one movie to one movie, its face a share of the height across: what the cost benchmark renders.
 
     Drawing a large frame takes longer than all that is measured, so ``distinct`` frames play there and back.
     """
     plan = plates.PLANS["sh010"]
-    smaller = replace(plan.performers[0], scale=0.78, push=0.05)
+    smaller = replace(plan.performers[0], scale=0.78 * face / 0.28, push=0.05)
     # With this grain a 1080p plate has some 22 Mbit/s, about what cameras record.
     plates.PLANS["cost"] = replace(plan, performers=(smaller,), frames=distinct, grain=0.004)
     show = new_show(folder, store or folder / "models")

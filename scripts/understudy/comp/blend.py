@@ -87,14 +87,12 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
 
 def _around(matte: Image) -> tuple[slice, slice]:
     """The box in which a matte is not 0, and what a halving and a doubling see around it, from even places on."""
-
-    def side(any_there: NDArray[np.bool_]) -> slice:
-        found = np.flatnonzero(any_there)
-        if not len(found):
-            return slice(0, min(2, len(any_there)))
-        return slice(max(found[0] - REACH, 0) // 2 * 2, min((found[-1] + REACH + 2) // 2 * 2, len(any_there)))
-
-    return side(matte.any(axis=1)), side(matte.any(axis=0))
+    sides = []
+    for axis in (0, 1):
+        length, found = matte.shape[axis], np.flatnonzero(matte.any(axis=1 - axis))
+        low, high = (int(found[0]), int(found[-1])) if len(found) else (0, 0)
+        sides.append(slice(max(low - REACH, 0) // 2 * 2, min((high + REACH + 2) // 2 * 2, length)))
+    return sides[0], sides[1]
 
 
 def membrane(

@@ -49,8 +49,9 @@ def lay(crop: Image, page: Image, transform: Matrix, matte: Image) -> tuple[Imag
 
     Returns
     -------
-    Face [H, W, 3] and matte [H, W] of the crop's size: the page's own arrays where it is the crop. Outside the page the face is the crop's bits and the matte 0;
-    a page that equals `take` of the crop gives the crop's bits everywhere.
+    Face [H, W, 3] and matte [H, W] of the crop's size; where the page is the crop, the page's own arrays. Outside the
+    page the face is the crop's bits and the matte 0; a page that equals `take` of the crop gives the crop's bits
+    everywhere.
     """
     if _whole(page, transform, crop.shape):
         return page, matte

@@ -72,9 +72,23 @@ def weighted(image: Image, weight: Image, into: Image | None = None) -> Image:
 def reduced(image: Image, step: int) -> Image:
     """Mean over blocks of ``step`` x ``step`` pixels; where the last ones stick out, the edge is repeated."""
     h, w = image.shape[:2]
-    if h % step or w % step:
-        image = cv2.copyMakeBorder(image, 0, -h % step, 0, -w % step, cv2.BORDER_REPLICATE)
-    return cv2.resize(image, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
+    made = np.empty((-(-h // step), -(-w // step), *image.shape[2:]), np.float32)
+    # What sticks out is done on its own: to lay an edge around the whole would be to copy it.
+    for rows in _whole_and_rest(h, step):
+        for columns in _whole_and_rest(w, step):
+            part = image[rows, columns]
+            below, beside = -part.shape[0] % step, -part.shape[1] % step
+            if below or beside:
+                part = cv2.copyMakeBorder(part, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+            y, x, size = rows.start // step, columns.start // step, (part.shape[1] // step, part.shape[0] // step)
+            made[y : y + size[1], x : x + size[0]] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return made
+
+
+def _whole_and_rest(length: int, step: int) -> list[slice]:
+    """The part of a side that whole blocks take, and what is left of it."""
+    whole = length // step * step
+    return [side for side in (slice(0, whole), slice(whole, length)) if side.stop > side.start]
 
 
 def enlarged(image: Image, step: int, shape: tuple[int, int]) -> Image:

@@ -9,10 +9,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8] | NDArray[np.float32]
+
+
+class Unseen(Protocol):
+    """A picture that is made where it is looked at."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and 3."""
+        ...
+
+    def __getitem__(self, place: tuple[slice, slice]) -> NDArray[np.uint8]:
+        """Some of its rows and columns."""
+        ...
+
+    def sized(self, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """All of it, averaged down to a width and a height."""
+        ...
+
+
+Picture = Image | Unseen
+
+
+def whole(picture: Picture) -> Image:
+    """All of a picture."""
+    return picture if isinstance(picture, np.ndarray) else picture[:, :]
 
 
 @dataclass(frozen=True)
@@ -38,7 +64,7 @@ class Detection:
 class Detector(Protocol):
     """Finds the faces of a picture."""
 
-    def __call__(self, image: Image, min_score: float) -> list[Detection]:
+    def __call__(self, picture: Picture, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first."""
         ...
 
@@ -48,6 +74,14 @@ def unit_float(image: Image) -> NDArray[np.float32]:
     if image.dtype == np.uint8:
         return image.astype(np.float32) / np.float32(255)
     return np.clip(image, 0, 1, dtype=np.float32)
+
+
+def sized(picture: Picture, size: tuple[int, int]) -> Image:
+    """A picture averaged down, or enlarged linearly, to a width and a height."""
+    if not isinstance(picture, np.ndarray):
+        return picture.sized(size)
+    smaller = size[0] < picture.shape[1] or size[1] < picture.shape[0]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
 def moved(found: Detection, offset: NDArray[np.float64]) -> Detection:

@@ -18,12 +18,13 @@ from understudy.faces.align import carried, five_of_mesh
 from understudy.faces.boxes import (
     Detection,
     Detector,
-    Image,
+    Picture,
     moved,
     overlaps,
     turned_back,
     unit_float,
     weighted_nms,
+    whole,
 )
 from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE, SKIN, face_space, placement, to_face
 from understudy.faces.networks import MESH_SIZE, FaceMesh
@@ -72,7 +73,7 @@ class Face:
 
 
 def find_faces(
-    image: Image,
+    picture: Picture,
     detector: Detector,
     landmarker: FaceMesh,
     settings: Mapping[str, Any],
@@ -82,7 +83,7 @@ def find_faces(
 
     Parameters
     ----------
-    image:
+    picture:
         [h, w, 3] RGB, uint8 or float32 display values 0..1.
     settings:
         ``threshold`` 0..1: lowest score of a face; ``refine``: looks of the landmark network, each in the region
@@ -101,20 +102,20 @@ def find_faces(
     threshold, enough = settings["threshold"], settings["min_faces"]
 
     def faces_of(found: list[Detection]) -> list[Face]:
-        looks = (_detected(image, landmarker, each, settings["refine"], five) for each in found)
+        looks = (_detected(picture, landmarker, each, settings["refine"], five) for each in found)
         return _distinct([face for face in looks if face is not None])
 
-    faces = faces_of(detector(image, threshold))
+    faces = faces_of(detector(picture, threshold))
     tiles = settings["tiles"]
     if tiles == "always" or (tiles == "auto" and len(faces) < enough):
-        faces = _distinct(faces + faces_of(_tiled(image, detector, threshold)))
+        faces = _distinct(faces + faces_of(_tiled(picture, detector, threshold)))
     if len(faces) < enough:
-        faces = _distinct(faces + faces_of(_turned(image, detector, threshold)))
+        faces = _distinct(faces + faces_of(_turned(picture, detector, threshold)))
     return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
 
 
 def landmarks_near(
-    image: Image,
+    picture: Picture,
     landmarker: FaceMesh,
     guess_points: NDArray[np.floating],
     settings: Mapping[str, Any],
@@ -136,7 +137,7 @@ def landmarks_near(
     """
     points = np.asarray(guess_points, np.float64)
     size = placement(points).scale
-    face = _look(image, landmarker, region_of_points(points), settings["refine"], 0.0)
+    face = _look(picture, landmarker, region_of_points(points), settings["refine"], 0.0)
     if face is None:
         return None
     there = placement(face.points.astype(np.float64))
@@ -149,11 +150,11 @@ def landmarks_near(
     return replace(face, five=carried(guess_five, points, face.points).astype(np.float32))
 
 
-def signature(image: Image) -> NDArray[np.float32]:
+def signature(picture: Picture) -> NDArray[np.float32]:
     """What a frame looks like from far away: mean colours of a 16 x 9 grid, float32 [9, 16, 3] 0..1."""
-    step = max(1, min(image.shape[:2]) // 144)
+    step = max(1, min(picture.shape[:2]) // 144)
     return unit_float(
-        cv2.resize(np.ascontiguousarray(image[::step, ::step]), (16, 9), interpolation=cv2.INTER_AREA)
+        cv2.resize(np.ascontiguousarray(picture[::step, ::step]), (16, 9), interpolation=cv2.INTER_AREA)
     )
 
 
@@ -194,38 +195,35 @@ def region_of_points(points: NDArray[np.float64]) -> Region:
     return Region(turn @ ((low + high) / 2), REGION * float(np.max(high - low)), angle)
 
 
-def cut_region(image: Image, region: Region, size: int) -> NDArray[np.float32]:
+def cut_region(picture: Picture, region: Region, size: int) -> NDArray[np.float32]:
     """A region as an upright crop [size, size, 3] float32 0..1, anti-aliased; black outside the picture."""
     # Too large regions are first averaged down in whole blocks of the frame's own grid ...
     block = max(1, int(region.side // size))
     matrix = region.to_frame(size)
+    corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], np.float64)
+    limit = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=1) / block - 1) * block, 0, limit).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=1) / block + 1) * block, 0, limit // block * block).astype(int)
+    if np.any(high <= low):
+        return np.zeros((size, size, 3), np.float32)
+    part = picture[low[1] : high[1], low[0] : high[0]]
     if block > 1:
-        corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], np.float64)
-        limit = np.array([image.shape[1], image.shape[0]])
-        low = np.clip(np.floor(corners.min(axis=1) / block) * block, 0, limit).astype(int)
-        high = np.clip(np.ceil(corners.max(axis=1) / block) * block, 0, limit // block * block).astype(int)
-        if np.any(high <= low):
-            return np.zeros((size, size, 3), np.float32)
-        part = image[low[1] : high[1], low[0] : high[0]]
-        image = cv2.resize(part, tuple(int(n) for n in (high - low) // block), interpolation=cv2.INTER_AREA)
-        matrix = (matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])) / block
-        region = Region(region.centre, region.side / block, region.angle)
+        part = cv2.resize(part, tuple(int(n) for n in (high - low) // block), interpolation=cv2.INTER_AREA)
+    matrix = (matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])) / block
     # ... then sampled finely enough that averaging the samples covers every pixel.
-    fine = max(1, int(np.ceil(region.side / size)))
+    fine = max(1, int(np.ceil(region.side / block / size)))
     matrix = matrix @ np.diag([1 / fine, 1 / fine, 1.0])
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
-    crop = cv2.warpAffine(
-        image, matrix, (size * fine, size * fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
+    crop = cv2.warpAffine(part, matrix, (size * fine, size * fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     if fine > 1:
         crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
     return unit_float(crop)
 
 
 def _detected(
-    image: Image, landmarker: FaceMesh, found: Detection, refine: int, five: Literal["mesh", "detector"]
+    picture: Picture, landmarker: FaceMesh, found: Detection, refine: int, five: Literal["mesh", "detector"]
 ) -> Face | None:
-    face = _look(image, landmarker, region_of_detection(found), refine, found.score)
+    face = _look(picture, landmarker, region_of_detection(found), refine, found.score)
     if face is None or five == "mesh":
         return face
     if len(found.keys) != 5:
@@ -236,9 +234,9 @@ def _detected(
     return replace(face, five=found.keys.astype(np.float32))
 
 
-def _look(image: Image, landmarker: FaceMesh, region: Region, refine: int, score: float) -> Face | None:
+def _look(picture: Picture, landmarker: FaceMesh, region: Region, refine: int, score: float) -> Face | None:
     for _ in range(refine):
-        crop = cut_region(image, region, MESH_SIZE)
+        crop = cut_region(picture, region, MESH_SIZE)
         inside, confidence = landmarker(crop)
         if confidence < SURE:
             return None
@@ -275,15 +273,15 @@ def _distinct(faces: list[Face]) -> list[Face]:
     return kept
 
 
-def _tiled(image: Image, detector: Detector, min_score: float) -> list[Detection]:
+def _tiled(picture: Picture, detector: Detector, min_score: float) -> list[Detection]:
     """Detections of overlapping tiles, merged."""
-    height, width = image.shape[:2]
+    height, width = picture.shape[:2]
     side = max(1, round(TILE * min(height, width)))
     found = [
         moved(detection, np.array([left, top], np.float64))
         for top in _starts(height, side)
         for left in _starts(width, side)
-        for detection in detector(image[top : top + side, left : left + side].copy(), min_score)
+        for detection in detector(picture[top : top + side, left : left + side].copy(), min_score)
     ]
     if not found:
         return []
@@ -298,8 +296,9 @@ def _starts(length: int, side: int) -> Iterator[int]:
     return (round(start) for start in np.linspace(0, length - side, count))
 
 
-def _turned(image: Image, detector: Detector, min_score: float) -> list[Detection]:
+def _turned(picture: Picture, detector: Detector, min_score: float) -> list[Detection]:
     """Detections of the picture turned by a quarter either way, in the upright picture's pixels."""
+    image = whole(picture)
     height, width = image.shape[:2]
     return [
         turned_back(detection, quarters, width, height)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ConfigError, ModelError
-from understudy.faces.boxes import Detection, Image, best, turned_back, unit_float
+from understudy.faces.boxes import Detection, Image, Picture, best, turned_back, unit_float, whole
 from understudy.runtime.network import Network
 
 # Two boxes that share more than this are one face, whichever network, size or angle they come from. Twins that are left
@@ -73,8 +73,9 @@ class CardDetector:
         ]
         self._margin, self._quarters = margin, [angle // 90 for angle in angles]
 
-    def __call__(self, image: Image, min_score: float) -> list[Detection]:
+    def __call__(self, picture: Picture, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first; five keys each."""
+        image = whole(picture)
         height, width = image.shape[:2]
         pad = np.round(np.array([width, height]) * self._margin / 200).astype(int)
         padded = (

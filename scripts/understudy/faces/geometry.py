@@ -53,7 +53,8 @@ MIRROR = _fixed(canonical.MIRROR)
 
 _FEATURES = np.concatenate([LIPS_OUTER, LIPS_INNER, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW])
 # Open skin: what light is judged by.
-SKIN = _fixed(np.setdiff1d(np.arange(468), _FEATURES))
+# (numpy's setdiff1d would load its masked arrays, in every job that knows a face.)
+SKIN = _fixed(sorted(set(range(468)) - set(_FEATURES.tolist())))
 # What moves with the skull alone: above the nose's base, no brows, no lids, no edge of the face.
 STABLE = _fixed(
     np.setdiff1d(np.flatnonzero(CANONICAL[:, 1] < CANONICAL[NOSE_BASE, 1]), np.concatenate([_FEATURES, OVAL]))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
-from understudy.faces.boxes import Detection, Image, unit_float
+from understudy.faces.boxes import Detection, Image, Picture, unit_float, whole
 from understudy.faces.detect import Face
 from understudy.runtime.sessions import Device, session
 
@@ -84,10 +84,10 @@ class Analysis:
             model.session = session(file, device, where)
         self._app.prepare(0, det_size=[(size, size) for size in sizes])
 
-    def __call__(self, image: Image, min_score: float) -> list[Detection]:
+    def __call__(self, picture: Picture, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first; five keys each."""
         with quiet():
-            boxes, keys = self._app.det_model.detect(bgr8(image), det_thresh=min_score)
+            boxes, keys = self._app.det_model.detect(bgr8(whole(picture)), det_thresh=min_score)
         if keys is None:
             raise ModelError("its detector gives no points", where=f"insightface's {self.files[0]}")
         return [

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import ModelError
-from understudy.faces.boxes import Detection, Image, unit_float, weighted_nms
+from understudy.faces.boxes import Detection, Picture, sized, unit_float, weighted_nms
 
 DETECTOR_SIZE = 192
 DETECTOR_GRID = 48
@@ -65,9 +64,9 @@ class BlazeFace:
         self._network = _Network(path, DETECTOR_SIZE, ((1, cells, 16), (1, cells, 1)))
         self._anchors = anchors()
 
-    def __call__(self, image: Image, min_score: float) -> list[Detection]:
+    def __call__(self, picture: Picture, min_score: float) -> list[Detection]:
         """Faces in an RGB picture ([h, w, 3] uint8, or float32 display values 0..1), best first."""
-        square, scale, offset = letterbox(image, DETECTOR_SIZE)
+        square, scale, offset = letterbox(picture, DETECTOR_SIZE)
         boxes, logits = self._network(square * np.float32(2) - np.float32(1))
         scores = sigmoid(logits[:, 0])
         keep = np.flatnonzero(scores >= min_score)
@@ -116,7 +115,7 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def letterbox(
-    image: Image, size: int
+    picture: Picture, size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """The whole picture in the middle of a black square, area-averaged: (square, scale [2], offset [2]).
 
@@ -124,11 +123,10 @@ def letterbox(
     averaging makes the result
     independent of how much larger the picture is.
     """
-    height, width = image.shape[:2]
+    height, width = picture.shape[:2]
     scale = size / max(height, width)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     square = np.zeros((size, size, 3), np.float32)
-    square[top : top + inner[1], left : left + inner[0]] = unit_float(small)
+    square[top : top + inner[1], left : left + inner[0]] = unit_float(sized(picture, inner))
     return square, np.array([inner[0] / width, inner[1] / height]), np.array([left, top], np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from math import gcd
 
@@ -26,6 +27,36 @@ def proxy(stored: np.ndarray | Codes, plate: Plate, longest: int | None = None) 
     return shrunk(_eight_bit(stored, plate), longest)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What `proxy` makes of Y'CbCr codes at their own size, made only where it is looked at."""
+
+    codes: Codes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and 3."""
+        return (*self.codes.shape, 3)
+
+    def __getitem__(self, place: tuple[slice, slice]) -> np.ndarray:
+        """Some rows and columns, uint8 [h, w, 3]."""
+        return self.codes.sampled(*place).look()
+
+    def sized(self, size: tuple[int, int]) -> np.ndarray:
+        """All of it at a smaller width and height, by way of half its own: what is rounded there averages out.
+
+        Within a code of the whole look's average, for a quarter of its cost.
+        """
+        height, width = self.codes.shape
+        half = self.codes.look((-(-width // 2), -(-height // 2)))
+        return cv2.resize(half, size, interpolation=cv2.INTER_AREA)
+
+
+def look_at(stored: np.ndarray | Codes, plate: Plate) -> np.ndarray | Look:
+    """A frame for those who find faces, who see all of it only from afar."""
+    return Look(stored) if isinstance(stored, Codes) else proxy(stored, plate)
+
+
 def renewed(small: np.ndarray, stored: np.ndarray | Codes, plate: Plate, boxes: Iterable[Box]) -> np.ndarray:
     """The `proxy` of a frame of which one from before some boxes of it were changed is at hand.
 
@@ -40,8 +71,8 @@ def renewed(small: np.ndarray, stored: np.ndarray | Codes, plate: Plate, boxes: 
         left, right = (x0 - 1) // across * across, -(-(x1 + 1) // across) * across
         top, bottom = (y0 - 1) // down * down, -(-(y1 + 1) // down) * down
         left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-        there = np.s_[top * rows // height : bottom * rows // height, left * columns // width : right * columns // width]
-        size = there[1].stop - there[1].start, there[0].stop - there[0].start
+        low, high = (left * columns // width, top * rows // height), (right * columns // width, bottom * rows // height)
+        there, size = np.s_[low[1] : high[1], low[0] : high[0]], (high[0] - low[0], high[1] - low[1])
         if isinstance(stored, Codes):
             made[there] = stored.part((left, top, right, bottom)).look(size)
         else:

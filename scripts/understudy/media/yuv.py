@@ -137,6 +137,13 @@ class Codes:
         )
         return left, top, right, bottom
 
+    def sampled(self, rows: slice, columns: slice) -> Codes:
+        """Some rows and columns, each pixel with a chroma of its own, repeated."""
+        across, down = self._steps
+        at_y, at_x = (np.arange(length)[side] for length, side in zip(self.shape, (rows, columns), strict=True))
+        cb, cr = (plane.take(at_y // down, axis=0).take(at_x // across, axis=1) for plane in (self.cb, self.cr))
+        return replace(self, y=self.y[rows, columns], cb=cb, cr=cr)
+
     def part(self, box: Box) -> Codes:
         """A box of the picture, views of its planes; all but its far sides lie on whole chroma samples."""
         left, top, right, bottom = box
@@ -257,7 +264,7 @@ def _sized(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     (height, width), (wide, high) = plane.shape, size
     if (height, width) == (high, wide):
         return plane
-    if width > wide:
+    if width >= wide and height >= high:
         return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     if width != -(-wide // 2) or height not in (high, -(-high // 2)):
         return cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)

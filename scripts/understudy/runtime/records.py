@@ -121,7 +121,7 @@ class Record:
         if known is None or not path.is_file():
             raise self._refusal(name)
         data = np.fromfile(path, np.uint8)
-        if len(data) != known["bytes"] or xxhash.xxh3_128(data).hexdigest() != known["xxh3"]:
+        if len(data) != known["bytes"] or xxhash.xxh3_128(data.data).hexdigest() != known["xxh3"]:
             raise self._refusal(name)
         return data
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
 
 from understudy.errors import ConfigError
 from understudy.show.document import Document, Place
@@ -105,20 +104,19 @@ def check_cells(cells: Mapping[str, str], name: str, where: str) -> None:
         raise ConfigError(f"column {column!r}: {what}", where=where, fix=fix)
 
 
-def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Any:
-    """Keyword `pattern`, but ``$`` does not let a line end through as Python's does."""
-    if validator.is_type(instance, "string") and not re.fullmatch(
-        pattern.removeprefix("^").removesuffix("$"), instance
-    ):
-        yield ValidationError("pattern")
-
-
-_Validator: Any = validators.extend(Draft202012Validator, {"pattern": _whole_pattern})
-
-
 @cache
 def _validator(name: str) -> Any:
-    return _Validator(schema(name))
+    # Jobs know settings, and check none: they do without jsonschema, which takes as long to load as numpy.
+    from jsonschema import Draft202012Validator, ValidationError, validators
+
+    def whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Any:
+        """Keyword `pattern`, but ``$`` does not let a line end through as Python's does."""
+        if validator.is_type(instance, "string") and not re.fullmatch(
+            pattern.removeprefix("^").removesuffix("$"), instance
+        ):
+            yield ValidationError("pattern")
+
+    return validators.extend(Draft202012Validator, {"pattern": whole_pattern})(schema(name))
 
 
 def _typed(value: Any, of: Mapping[str, Any], document: Document, place: Place) -> Any:

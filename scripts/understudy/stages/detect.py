@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from understudy.faces.detect import signature
 from understudy.faces.files import write_faces
 from understudy.faces.tracks import FrameRow
-from understudy.media.proxy import proxy
+from understudy.media.proxy import look_at
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
 from understudy.show.settings import settings_at
@@ -23,7 +23,7 @@ def detect(job: Job) -> Facts:
 
     def rows() -> Iterator[FrameRow]:
         for frame in job.frames:
-            image = proxy(frames.stored(frame), plate)
+            image = look_at(frames.stored(frame), plate)
             faces = tuple(finder.faces(image, settings_at(job.settings, frame)))
             counts.append(len(faces))
             yield FrameRow(frame, faces, signature(image))

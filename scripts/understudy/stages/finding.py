@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from understudy.errors import FaceError
-from understudy.faces.boxes import Detector, Image
+from understudy.faces.boxes import Detector, Image, Picture, whole
 from understudy.faces.detect import Face, find_faces
 from understudy.faces.detectors import CardDetector
 from understudy.faces.insight import Analysis
@@ -41,7 +41,7 @@ class Finder:
         self._landmarker = landmarker(network_of(job, look["landmarker"])) if look["landmarker"] else None
         self._recogniser = Recogniser(network_of(job, look["recogniser"])) if look["recogniser"] else None
 
-    def faces(self, image: Image, now: Mapping[str, Any]) -> list[Face]:
+    def faces(self, picture: Picture, now: Mapping[str, Any]) -> list[Face]:
         """Every face of a picture, uint8 or float32 display RGB, with the five points and the vector of the look.
 
         Parameters
@@ -51,12 +51,16 @@ class Finder:
         """
         look = self._look
         own = look["five"] == "detector"
-        found = find_faces(image, self._detector, self._mesh, now, "detector" if own else "mesh")
+        if not isinstance(self._detector, BlazeFace):
+            picture = whole(picture)
+        found = find_faces(picture, self._detector, self._mesh, now, "detector" if own else "mesh")
         if look["five"] == "landmarker" and self._landmarker is not None:
-            found = with_five(image, found, self._landmarker, look["landmark_score"])
+            found = with_five(whole(picture), found, self._landmarker, look["landmark_score"])
         if self._recogniser is not None:
-            return with_embeddings(image, found, self._recogniser)
-        return self._detector.with_embeddings(image, found) if isinstance(self._detector, Analysis) else found
+            return with_embeddings(whole(picture), found, self._recogniser)
+        if isinstance(self._detector, Analysis):
+            return self._detector.with_embeddings(whole(picture), found)
+        return found
 
     def only_face(self, image: Image, path: Path, where: str) -> Face:
         """The one face of a picture.

@@ -12,7 +12,7 @@ from understudy.faces.networks import FaceMesh
 from understudy.faces.tracks import Track, edit, link, missing, pin, smooth, with_faces
 from understudy.media.frames import Frames
 from understudy.media.plate import Plate
-from understudy.media.proxy import proxy
+from understudy.media.proxy import look_at
 from understudy.media.stills import read_picture
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
@@ -69,7 +69,7 @@ def look_again(
         near = [found[frame + step] for step in (-1, 1) if frame + step in found]
         place = frame - int(track.frames[0])
         guess, five = (near[0].points, near[0].five) if near else (track.points[place], track.five[place])
-        image = proxy(frames.stored(frame), plate)
+        image = look_at(frames.stored(frame), plate)
         face = landmarks_near(image, landmarker, guess, settings, None if laid_by_mesh else five)
         if face is not None:
             found[frame] = face
