@@ -17,7 +17,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,20 @@ class Row:
     cost: float
 
 
-def rendered(shot: Shot, track: Track, truth: np.ndarray, window: int) -> Row:
-    """Take a shot through the stages, and measure it."""
+def blended(views: Sequence[View], window: int, whole: bool) -> list[np.ndarray]:
+    """The pages of a shot, steadied over a window; ``whole``: the faces themselves and not what they change."""
+    if not window:
+        return [view.new for view in views]
+    decay = LOOK["steady"]["decay"]
+    if not whole:
+        return list(steadied(views, window, decay))
+    # A face that much above its plate changes it by all of itself.
+    above = [replace(view, new=view.plate + view.new) for view in views]
+    return [page - view.plate for page, view in zip(steadied(above, window, decay), views, strict=True)]
+
+
+def rendered(shot: Shot, track: Track, truth: np.ndarray, window: int, whole: bool = False) -> Row:
+    """Take a shot through the stages, and measure it; see `blended`."""
     cuts = cuts_of([track], range(1, len(shot.frames) + 1), LOOK["align"] | {"templates": [TEMPLATE]}, shot.size)
     made = list(pages_of(shot, track, cuts))
     crops = [display(cut_out(shot.frames[cut.frame - 1], cut)) for cut in cuts]
@@ -156,7 +168,7 @@ def rendered(shot: Shot, track: Track, truth: np.ndarray, window: int) -> Row:
         for cut, crop, (_, restored, transform) in zip(cuts, crops, made, strict=True)
     ]
     begin = time.process_time()
-    tops = list(steadied(views, window, LOOK["steady"]["decay"])) if window else [view.new for view in views]
+    tops = blended(views, window, whole)
     cost = 1000 * (time.process_time() - begin) / len(views)
     soft_rim = rim(SIDE, LOOK["swap"]["feather"])
     faces: list[Laid] = []
@@ -229,11 +241,12 @@ def main() -> int:
         ways = {
             "every frame for itself": (raw, 0),
             "smoothed track": (smoothed, 0),
+            "and 2 frames on either side, faces": (smoothed, 2, True),
             "and `steady.window` 1": (smoothed, 1),
             "and `steady.window` 2": (smoothed, 2),
         }
-        for label, (track, window) in ways.items():
-            row = rendered(shot, track, truth, window)
+        for label, (track, *how) in ways.items():
+            row = rendered(shot, track, truth, *how)
             print(
                 f"| {name} | {label} | {row.warping:.2f} | {row.texture:+.2f} | {row.jitter:.2f} |"
                 f" {row.flicker:.4f} | {row.cost:.0f} |",
