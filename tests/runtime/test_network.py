@@ -572,3 +572,21 @@ def test_a_range_that_is_not_the_cards_shows_when_it_is_loaded(tmp_path):
     half = {"image": IMAGE | {"mean": 0.5, "std": 0.5}}
     run = Network(swapper_card({"target": TARGET}, half), path)
     assert run(target=images())["image"] == pytest.approx(images(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spread", "middle"),
+    [
+        ("RandomNormalLike", {"scale": 0.5}, 0.0),
+        ("RandomNormalLike", {"mean": 0.25}, 0.25),
+        ("RandomUniformLike", {"low": 0.1, "high": 0.5}, 0.3),
+        ("RandomUniformLike", {}, 0.5),
+    ],
+)
+def test_noise_that_a_network_would_draw_is_its_middle(tmp_path, kind, spread, middle):
+    """As StyleGAN's in restorers: every run gives the same, whatever ran before it."""
+    nodes = [node(kind, ["target"], ["noise"], **spread), node("Add", ["target", "noise"], ["output"])]
+    model = network({"target": (SHAPE, "float32")}, {"output": (SHAPE, "float32")}, nodes)
+    run = Network(swapper_card(inputs={"target": TARGET}), save(model, tmp_path / "noisy.onnx"))
+    for _ in range(2):
+        assert run(target=images())["image"] == pytest.approx(images() + middle, abs=1e-6)

@@ -33,8 +33,9 @@ Matrix = NDArray[np.float64]
 Way = NDArray[np.float32]
 
 SLIP: Final = 1.0
-"""Pixels of a face of 512 by which a way there and back may miss its start and still count in full; at twice that it
-counts nothing."""
+"""Pixels of a face of 512 by which a way there and back may miss its start and still count in full, see `slack`."""
+FINEST: Final = 0.5
+"""Pixels of the page below which the flow itself is no surer than that."""
 LIKE: Final = 3.0
 """Difference of two plates, in sigmas of its noise, that halves a frame's weight, very nearly (by exp(-1/2))."""
 NOISE: Final = (1 / 255, 4 / 255)
@@ -108,14 +109,19 @@ def along(image: Image, there: Way, interpolation: int = cv2.INTER_LINEAR) -> Im
     return cv2.remap(image, there, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
-def seen(there: Way, back: Way, slack: float) -> Image:
+def slack(size: float) -> float:
+    """Pixels by which a way there and back may miss its start, on a face of ``size`` pixels."""
+    return max(SLIP * size / FACE, FINEST)
+
+
+def seen(there: Way, back: Way, most: float) -> Image:
     """How far each pixel of a page shows on the other what it shows here, 0 to 1, [h, w]: there and back again.
 
-    ``slack`` is the miss in pixels that counts in full; at twice that, and beyond the other page, it is 0.
+    A miss of ``most`` pixels counts in full; one of twice that, and what lies beyond the other page, not at all.
     """
     miss = along(back, there) - grid(there.shape)
     inside = cv2.inRange(there, (0, 0), (back.shape[1] - 1, back.shape[0] - 1)) > 0
-    return np.clip(2 - cv2.magnitude(*cv2.split(miss)) / np.float32(slack), 0, 1) * inside
+    return np.clip(2 - cv2.magnitude(*cv2.split(miss)) / np.float32(most), 0, 1) * inside
 
 
 def alike(here: Image, there: Image, sigma: float) -> Image:
@@ -169,8 +175,7 @@ def _step(first: View, second: View) -> _Step:
     steps = [max(1, round(view.unit)) for view in (first, second)]
     on = way(grey[0], grey[1], onto, steps[0])
     back = way(grey[1], grey[0], inverse(onto), steps[1])
-    forth, returned = (seen(on, back, SLIP * first.unit), seen(back, on, SLIP * second.unit))
-    return _Step((on, forth), (back, returned))
+    return _Step((on, seen(on, back, slack(first.size))), (back, seen(back, on, slack(second.size))))
 
 
 def _joined(first: tuple[Way, Image], second: tuple[Way, Image]) -> tuple[Way, Image]:

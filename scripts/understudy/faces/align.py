@@ -32,6 +32,8 @@ Points = NDArray[np.floating]
 Matrix = NDArray[np.float64]
 
 MOUTH_LEFT, MOUTH_RIGHT = 61, 291
+SOFT = 0.02
+"""Miss, as a part of the crop's side, by which a pose that fits worse than the best counts a third of it."""
 
 
 def _table(points: ArrayLike, side: float) -> NDArray[np.float64]:
@@ -56,7 +58,8 @@ _POSES = [
 ]
 
 # Name to five points in units of the crop's side, float64 [5, 2]; `arcface_map` is five sets of them, [5, 5, 2]:
-# strong left, left, frontal, right and strong right, of which the one that a face fits best is taken.
+# strong left, left, frontal, right and strong right, of which a face is laid onto those that it fits best: a blend, so
+# that a head that turns does not jump from one to the next.
 TEMPLATES: Mapping[str, NDArray[np.float64]] = MappingProxyType(
     {
         "arcface_112_v1": _table(_POSES[2], 112),
@@ -161,9 +164,11 @@ def similarity(five: Points, template: str, size: int, shift: float = 0.0) -> Ma
     if template not in TEMPLATES:
         raise ConfigError(f"there is no crop template {template!r}", fix=nearest(template, TEMPLATES))
     poses = TEMPLATES[template].reshape(-1, 5, 2) * size + 0.5 + shift
-    fits = [geometry.similarity(five, pose) for pose in poses]
-    misses = [_miss(five, fit, pose) for fit, pose in zip(fits, poses, strict=True)]
-    return fits[int(np.argmin(misses))]
+    if len(poses) > 1:
+        misses = np.array([_miss(five, geometry.similarity(five, pose), pose) for pose in poses])
+        weights = np.exp((misses.min() - misses) / (SOFT * size))
+        poses = np.tensordot(weights / weights.sum(), poses, 1)[None]
+    return geometry.similarity(five, poses[0])
 
 
 def cut(image: Image, matrix: Matrix, size: int) -> NDArray[np.float32]:

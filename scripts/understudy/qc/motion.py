@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.flow import NEAR, SLIP, Matrix, alike, along, seen, way
+from understudy.comp.flow import NEAR, Matrix, alike, along, seen, slack, way
 from understudy.comp.resample import Image
 from understudy.comp.texture import FACE, extent, luma
 from understudy.faces.geometry import inverse
@@ -85,7 +85,7 @@ def pair(first: Sight, second: Sight) -> dict[str, Number]:
     on = way(first.plate, second.plate, between, step)
     back = way(second.plate, first.plate, inverse(between), step)
     plate, unit = along(second.plate, on), first.size / FACE
-    weight = first.matte * seen(on, back, SLIP * unit) * alike(first.plate, plate, NEAR * unit)
+    weight = first.matte * seen(on, back, slack(first.size)) * alike(first.plate, plate, NEAR * unit)
     total = float(weight.sum(dtype=np.float64))
     if total < FEWEST:
         return dict.fromkeys(("warping_error", "warping_plate", "tof"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from understudy.errors import ModelError
 from understudy.runtime.tensors import Floats, in_words
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+NO_SCALE: Final = 1e-30
+"""A deviation that adds nothing to any number; at 0 ONNX Runtime ends the process."""
 
 
 def load(path: Path, where: str) -> ModelProto:
@@ -86,6 +89,41 @@ def halved(model: ModelProto) -> ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     return convert_float_to_float16(model, keep_io_types=True)
+
+
+def stilled(model: ModelProto) -> bool:
+    """Put the middle of its distribution in place of every number that a graph draws at random; whether there was any.
+
+    Some networks add noise of their own (StyleGAN's in restorers). Drawn anew at every run it would flicker, and differ
+    with the order in which frames are worked on. `model` is changed.
+    """
+    drawing = [node for node in _nodes(model.graph) if node.op_type.startswith(("RandomNormal", "RandomUniform"))]
+    for node in drawing:
+        spread = {one.name: one for one in node.attribute if one.name in ("scale", "low", "high")}
+        for one in spread.values():
+            node.attribute.remove(one)
+        if node.op_type.startswith("RandomNormal"):
+            _set(node, scale=NO_SCALE)
+        else:
+            low, high = (spread[name].f if name in spread else usual for name, usual in (("low", 0.0), ("high", 1.0)))
+            _set(node, low=(low + high) / 2, high=(low + high) / 2)
+    return bool(drawing)
+
+
+def _set(node: NodeProto, **values: float) -> None:
+    """Give a node attributes."""
+    from onnx import helper
+
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in values.items())
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """Every node of a graph, at any depth."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

@@ -168,11 +168,12 @@ class Network:
     def _open(self, model: ModelProto, *, together: bool, half: bool) -> None:
         """Open the file for one sample at a time or for several, whole or in half precision; `model` is changed."""
         source: Path | bytes = self._path
+        still = graphs.stilled(model)
         if together:
             batching.free(model, *self._freed(model))
         if half:
             model = graphs.halved(model)
-        if together or half:
+        if together or half or still:
             source = model.SerializeToString()
         # Half a gigabyte that need not lie beside the session's own.
         del model
