@@ -53,7 +53,7 @@ def test_one_shots_setting_runs_that_shot_alone(show: TestShow):
 
 
 def test_a_keyed_setting_runs_its_stage_of_its_shot_alone(show: TestShow):
-    keys = [{"frame": frame, "settings": {"composite": {"opacity": value}}} for frame, value in ((1003, 1), (1009, 0.5))]
+    keys = [{"frame": 1003 + step, "settings": {"composite": {"opacity": 1 - step / 10}}} for step in (0, 6)]
     look(show, {}, {"seq": {"keys": keys}})
     text = show.run("--dry-run").stdout
     assert "rule composite" in text and "rule match" not in text and "rule swap" not in text
