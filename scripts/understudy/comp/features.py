@@ -57,11 +57,10 @@ def transition(distance: F64, on: float, off: float, fade: int) -> F64:
     held = np.full(len(distance), False)
     for first, end in edges:
         held[first:end] = distance[first:end].max() >= on
-    frames, places = np.arange(len(distance)), np.flatnonzero(held)
-    if not len(places):
-        return np.zeros(len(distance))
-    away = np.abs(frames[:, None] - places[None]).min(axis=1)
-    t = np.clip(1 - away / (fade + 1), 0, 1)
+    frames = np.arange(len(distance), dtype=np.float64)
+    last = np.maximum.accumulate(np.where(held, frames, -np.inf))
+    following = np.minimum.accumulate(np.where(held, frames, np.inf)[::-1])[::-1]
+    t = np.clip(1 - np.minimum(frames - last, following - frames) / (fade + 1), 0, 1)
     return t * t * (3 - 2 * t)
 
 
