@@ -27,10 +27,12 @@ def opened(gap: float, lids: float = 1.0) -> np.ndarray:
 
 
 def test_distances_of_expression_are_measured_in_openings() -> None:
-    points = np.stack([opened(0.0), opened(0.2, 0.5), opened(0.2, 0.0), opened(0.1, 1.4)])
+    points = np.stack([opened(0.0), opened(0.2, 0.5), opened(0.2, 0.0), opened(0.1, 1.4), *[opened(0.1)] * 4])
     # Of a pair of lid points one lies a little beside the other, so that no gap is nothing.
-    assert lids_closed(points, eye_open(points[0])) == pytest.approx([0, 0.42, 0.67, 0], abs=0.02)
-    assert lips_apart(points, 0.1) == pytest.approx([0.1, 0.1, 0.1, 0], abs=1e-3)
+    assert lids_closed(points)[:4] == pytest.approx([0, 0.42, 0.67, 0], abs=0.02)
+    asleep = np.stack([opened(0.0, 0.0)] * 3)
+    assert lids_closed(asleep) == pytest.approx(1 - eye_open(asleep[0]) / 0.15)
+    assert lips_apart(points, 0.1)[:4] == pytest.approx([0.1, 0.1, 0.1, 0], abs=1e-3)
     assert mouth_open(points[1]) == pytest.approx(0.2, abs=1e-3)
 
 

@@ -188,10 +188,12 @@ def test_similarity_in_space_is_found():
     assert np.linalg.det(rotation) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("lids", "kept"), [(1.0, 0.0), (0.75, 0.0), (0.1, 1.0)])
-def test_a_blink_keeps_the_performers_eyes(lids, kept):
-    track = np.stack([opened(turned(), eyes=lids)]).astype(np.float64)
-    assert keep_eyes(turned().astype(np.float64), track)[0] == pytest.approx(kept, abs=1e-6)
+@pytest.mark.parametrize(
+    ("usual", "lids", "kept"), [(1.0, 1.0, 0), (1.0, 0.95, 0), (1.0, 0.1, 1), (0.7, 0.7, 0), (0.1, 0.1, 1)]
+)
+def test_a_blink_keeps_the_performers_eyes_and_narrow_eyes_are_none(usual, lids, kept):
+    track = np.stack([opened(turned(), eyes=usual)] * 9 + [opened(turned(), eyes=lids)]).astype(np.float64)
+    assert keep_eyes(track)[-1] == pytest.approx(kept, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def test_one_shots_setting_runs_that_shot_alone(show: TestShow):
     assert "shot=mov" not in text
 
 
+def test_a_keyed_setting_runs_its_stage_of_its_shot_alone(show: TestShow):
+    keys = [{"frame": 1003 + step, "settings": {"composite": {"opacity": 1 - step / 10}}} for step in (0, 6)]
+    look(show, {}, {"seq": {"keys": keys}})
+    text = show.run("--dry-run").stdout
+    assert "rule composite" in text and "rule match" not in text and "rule swap" not in text
+    assert "shot=seq" in text and "shot=mov" not in text
+
+
 def test_the_talents_proportions_run_the_swap_and_no_detection(show: TestShow):
     look(show, {"swap": {"shape": 0.3}})
     assert show.planned() == {"swap", "matte", "match"} | BELOW_COMPOSITE

@@ -168,7 +168,7 @@ class MeshEngine:
                 offset=proportions(mesh, points),
                 inner=inner(mesh),
                 yaw=np.abs(yaw - g.pose(mesh)[0]),
-                eyes=keep_eyes(mesh, points),
+                eyes=keep_eyes(points),
                 mouth=keep_mouth(mesh, points),
             )
             for picture, mesh in zip(talent.pictures, meshes, strict=True)
@@ -328,9 +328,12 @@ def kept(policy: str, auto: float) -> float:
     return {"plate": 1.0, "talent": 0.0, "auto": auto}[policy]
 
 
-def keep_eyes(mesh: F64, track: F64) -> F64:
-    """How much of the performer's eyes stays by their expression, [frames]: while they close."""
-    return transition(lids_closed(track, g.eye_open(mesh)), *CLOSED, EYES_FADE)
+def keep_eyes(track: F64) -> F64:
+    """How much of the performer's eyes stays by their expression, [frames]: while they close.
+
+    Against how this performer holds them: narrow eyes are build.
+    """
+    return transition(lids_closed(track), *CLOSED, EYES_FADE)
 
 
 def keep_mouth(mesh: F64, track: F64) -> F64:

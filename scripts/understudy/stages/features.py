@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from understudy.comp import features
-from understudy.faces.geometry import eye_open
 from understudy.faces.tracks import Track
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut
@@ -39,11 +38,10 @@ class Features:
 def expression(track: Track) -> tuple[np.ndarray, np.ndarray]:
     """How much of the performer's eyes and of the inner mouth the expression asks for, [n] each, 0 to 1.
 
-    Lids against how they are usually held on the track; lips against closed ones: what a new face has of either is in
-    its networks, and the plate's points are the best word on it.
+    Lips against closed ones: what a new face has of lids and lips is in its networks, and the plate's points are the
+    best word on it.
     """
-    usual = float(np.median([eye_open(points) for points in track.points]))
     return (
-        features.transition(features.lids_closed(track.points, usual), *features.CLOSED, features.EYES_FADE),
+        features.transition(features.lids_closed(track.points), *features.CLOSED, features.EYES_FADE),
         features.transition(features.lips_apart(track.points, 0.0), *features.PARTED, features.MOUTH_FADE),
     )
