@@ -21,11 +21,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "demo", "tests", "tests/workflow")]
 
-import plates  # noqa: E402
 import yaml  # noqa: E402
 from shows import LOOKS, add_sequence, new_show  # noqa: E402
 
 import generated  # noqa: E402
+import plates  # noqa: E402
 from little import FIRST, LittleShot  # noqa: E402
 from understudy.comp import matte  # noqa: E402
 from understudy.comp.edges import guided, signed_distance  # noqa: E402

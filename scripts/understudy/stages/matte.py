@@ -178,8 +178,9 @@ class Views:
         self._sources = list(zip(job.records("crops"), job.records("faces"), strict=True))
         self._cuts = [read_cuts(source) for source, _ in self._sources]
         self._places = {(cut.track, cut.frame): (k, cut) for k, cuts in enumerate(self._cuts) for cut in cuts}
-        self._opened: dict[int, tuple[Pages, Faces]] = {}
         self.at = lru_cache(self.held)(self._at)
+        # A neighbour's new faces are looked at by few.
+        self._images, self._faces = cache(self._open_images), cache(self._open_faces)
 
     def frames(self, track: str) -> list[int]:
         """All frames that a track has a face on, as far as the window reaches."""
@@ -196,31 +197,27 @@ class Views:
 
     def _at(self, cut: Cut) -> View:
         source, _ = self._places[cut.track, cut.frame]
-        images, faces = self._store(source)
         track = self._cast[cut.track]
         # Few looks need the crop itself, and those that do may ask for it several times.
-        crop = cache(lambda: to_display(images[cut.page], self._plate))
+        crop = cache(lambda: to_display(self._images(source)[cut.page], self._plate))
         return View(
             cut=cut,
             points=cut.inside(track.points),
             five=cut.inside(track.five),
             crop=crop,
-            engine=lambda: faces.matte(cut),
-            new=lambda: faces.of(cut).over(crop()),
+            engine=lambda: self._faces(source).matte(cut),
+            new=lambda: self._faces(source).of(cut).over(crop()),
         )
 
-    def _store(self, source: int) -> tuple[Pages, Faces]:
-        """Crops and new faces of a chunk, their files checked once and open meanwhile."""
-        if source not in self._opened:
-            record, made = self._sources[source]
-            images = self._stack.enter_context(opened(record, "crops.tif", self._cuts[source]))
-            faces = self._stack.enter_context(new_faces(made, None, self._cuts[source]))
-            self._opened[source] = images, faces
-        return self._opened[source]
+    def _open_images(self, source: int) -> Pages:
+        return self._stack.enter_context(opened(self._sources[source][0], "crops.tif", self._cuts[source]))
+
+    def _open_faces(self, source: int) -> Faces:
+        return self._stack.enter_context(new_faces(self._sources[source][1], None, self._cuts[source]))
 
 
 class Watch:
-    """What is seen of the faces of a chunk, steadied by the frames around each.
+    """What is seen of each face of a chunk, steadied by the frames around it.
 
     A chunk's result does not depend on where it begins and ends: usual looks are taken from the whole shot, gates and
     filters look so many frames to either side, beyond the chunk if need be.
@@ -252,15 +249,11 @@ class Watch:
     def layers(self, view: View) -> Layers:
         """The layers that are seen of a face of the chunk, float32 [h, w] at its crop's pixels."""
         own = self._alone(view)
-        found = self._steadied(view, own) if self._steady else dict(own)
-        share = self._gates.get((view.cut.track, view.cut.frame), 0.0)
+        found = self._steadied(view, own) if self._steady and own else dict(own)
         if self._seen.suspects:
-            occlusion = (
-                suspected(view, self._looks[view.cut.track])
-                if share
-                else np.zeros(view.engine().shape, np.float32)
-            )
-            found["occlusion"] = np.float32(share) * occlusion
+            share = np.float32(self._gates[view.cut.track, view.cut.frame])
+            shut = np.zeros(view.crop().shape[:2], np.float32)
+            found["occlusion"] = share * suspected(view, self._looks[view.cut.track]) if share else shut
         return found
 
     def _steadied(self, view: View, own: Layers) -> Layers:
