@@ -225,7 +225,7 @@ class Watch:
 
     def __init__(self, seen: Seen, views: Views, frames: range, steady: int) -> None:
         self._seen, self._views, self._steady = seen, views, steady
-        self._alone = lru_cache(views.held)(seen.alone)
+        self._own = lru_cache(views.held)(self._alone)
         self._looks: dict[str, np.ndarray] = {}
         self._gates: dict[tuple[str, int], float] = {}
         for track in sorted({cut.track for cut in views.cuts(frames)} if seen.suspects else ()):
@@ -236,7 +236,8 @@ class Watch:
         chosen = np.unique(np.linspace(0, len(every) - 1, min(SAMPLES, len(every))).round().astype(int))
         some = (self._views.of(track, every[pick]) for pick in chosen)
         self._looks |= usual_looks(view for view in some if view is not None)
-        around = range(frames.start - GATE_REACH, frames.stop + GATE_REACH)
+        reach = GATE_REACH + self._steady
+        around = range(frames.start - reach, frames.stop + reach)
         scores = [self._score(self._views.of(track, frame)) for frame in around]
         self._gates |= {(track, frame): share for frame, share in zip(around, gate(scores), strict=True)}
 
@@ -248,8 +249,11 @@ class Watch:
 
     def layers(self, view: View) -> Layers:
         """The layers that are seen of a face of the chunk, float32 [h, w] at its crop's pixels."""
-        own = self._alone(view)
-        found = self._steadied(view, own) if self._steady and own else dict(own)
+        own = self._own(view)
+        return self._steadied(view, own) if self._steady and own else own
+
+    def _alone(self, view: View) -> Layers:
+        found = self._seen.alone(view)
         if self._seen.suspects:
             share = np.float32(self._gates[view.cut.track, view.cut.frame])
             shut = np.zeros(view.crop().shape[:2], np.float32)
@@ -274,7 +278,7 @@ class Watch:
             coarse = np.column_stack([place[:, :2], place[:, 2] / step])
             there = warp(_small(other, step), coarse, here.shape[::-1])
             likeness.append(enlarged(alike(here, there), step, shape))
-            for name, layer in self._alone(other).items():
+            for name, layer in self._own(other).items():
                 stacks[name].append(warp(layer, place, shape[::-1], cv2.INTER_LINEAR))
         return {name: steadied(stack, likeness) for name, stack in stacks.items()}
 
