@@ -154,7 +154,8 @@ def changed(plate: Image, new: Image, least: float, unit: float) -> Image:
     """
     if not least:
         return np.ones(plate.shape[:2], np.float32)
-    change = gaussian(np.max(np.abs(new - plate), axis=2), SPECK * unit)
+    red, green, blue = cv2.split(cv2.absdiff(new, plate))
+    change = gaussian(cv2.max(cv2.max(red, green), blue), SPECK * unit)
     return rise(change / np.float32(least) - 1)
 
 

@@ -129,11 +129,18 @@ def suspicion_score(suspected: Image) -> float:
     return float(parts.max())
 
 
-def over_crop(small: Image, points: NDArray[np.floating], shape: tuple[int, int]) -> Image:
-    """A small picture's matte [32, 32] at the pixels of a crop [h, w], by the points that the picture was taken by."""
-    padded = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    place = inverse(_place(points) + np.array([[0, 0, 1], [0, 0, 1]]))
-    return warp(padded, place, shape[::-1], cv2.INTER_LINEAR)
+def over_crop(suspected: Image, points: NDArray[np.floating], shape: tuple[int, int]) -> Image:
+    """`suspicion` [32, 32] at the pixels of a crop [h, w], by the points that the small picture was taken by.
+
+    The face's rim is not judged, since the background looks in there; it goes with what lies next to it.
+    """
+    face = _face()
+    _, labels = cv2.distanceTransformWithLabels(
+        (~face).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    value = np.zeros(labels.max() + 1, np.float32)
+    value[labels[face]] = suspected[face]
+    return warp(value[labels], inverse(_place(points)), shape[::-1], cv2.INTER_LINEAR)
 
 
 def _edges(features: NDArray[np.float32]) -> NDArray[np.float32]:

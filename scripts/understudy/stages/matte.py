@@ -178,8 +178,9 @@ class Views:
         self._sources = list(zip(job.records("crops"), job.records("faces"), strict=True))
         self._cuts = [read_cuts(source) for source, _ in self._sources]
         self._places = {(cut.track, cut.frame): (k, cut) for k, cuts in enumerate(self._cuts) for cut in cuts}
-        self._opened: dict[int, tuple[Pages, Faces]] = {}
         self.at = lru_cache(self.held)(self._at)
+        # A neighbour's new faces are looked at by few.
+        self._images, self._faces = cache(self._open_images), cache(self._open_faces)
 
     def frames(self, track: str) -> list[int]:
         """All frames that a track has a face on, as far as the window reaches."""
@@ -196,31 +197,27 @@ class Views:
 
     def _at(self, cut: Cut) -> View:
         source, _ = self._places[cut.track, cut.frame]
-        images, faces = self._store(source)
         track = self._cast[cut.track]
         # Few looks need the crop itself, and those that do may ask for it several times.
-        crop = cache(lambda: to_display(images[cut.page], self._plate))
+        crop = cache(lambda: to_display(self._images(source)[cut.page], self._plate))
         return View(
             cut=cut,
             points=cut.inside(track.points),
             five=cut.inside(track.five),
             crop=crop,
-            engine=lambda: faces.matte(cut),
-            new=lambda: faces.of(cut).over(crop()),
+            engine=lambda: self._faces(source).matte(cut),
+            new=lambda: self._faces(source).of(cut).over(crop()),
         )
 
-    def _store(self, source: int) -> tuple[Pages, Faces]:
-        """Crops and new faces of a chunk, their files checked once and open meanwhile."""
-        if source not in self._opened:
-            record, made = self._sources[source]
-            images = self._stack.enter_context(opened(record, "crops.tif", self._cuts[source]))
-            faces = self._stack.enter_context(new_faces(made, None, self._cuts[source]))
-            self._opened[source] = images, faces
-        return self._opened[source]
+    def _open_images(self, source: int) -> Pages:
+        return self._stack.enter_context(opened(self._sources[source][0], "crops.tif", self._cuts[source]))
+
+    def _open_faces(self, source: int) -> Faces:
+        return self._stack.enter_context(new_faces(self._sources[source][1], None, self._cuts[source]))
 
 
 class Watch:
-    """What is seen of the faces of a chunk, steadied by the frames around each.
+    """What is seen of each face of a chunk, steadied by the frames around it.
 
     A chunk's result does not depend on where it begins and ends: usual looks are taken from the whole shot, gates and
     filters look so many frames to either side, beyond the chunk if need be.
@@ -228,7 +225,7 @@ class Watch:
 
     def __init__(self, seen: Seen, views: Views, frames: range, steady: int) -> None:
         self._seen, self._views, self._steady = seen, views, steady
-        self._alone = lru_cache(views.held)(seen.alone)
+        self._own = lru_cache(views.held)(self._alone)
         self._looks: dict[str, np.ndarray] = {}
         self._gates: dict[tuple[str, int], float] = {}
         for track in sorted({cut.track for cut in views.cuts(frames)} if seen.suspects else ()):
@@ -239,7 +236,8 @@ class Watch:
         chosen = np.unique(np.linspace(0, len(every) - 1, min(SAMPLES, len(every))).round().astype(int))
         some = (self._views.of(track, every[pick]) for pick in chosen)
         self._looks |= usual_looks(view for view in some if view is not None)
-        around = range(frames.start - GATE_REACH, frames.stop + GATE_REACH)
+        reach = GATE_REACH + self._steady
+        around = range(frames.start - reach, frames.stop + reach)
         scores = [self._score(self._views.of(track, frame)) for frame in around]
         self._gates |= {(track, frame): share for frame, share in zip(around, gate(scores), strict=True)}
 
@@ -251,16 +249,15 @@ class Watch:
 
     def layers(self, view: View) -> Layers:
         """The layers that are seen of a face of the chunk, float32 [h, w] at its crop's pixels."""
-        own = self._alone(view)
-        found = self._steadied(view, own) if self._steady else dict(own)
-        share = self._gates.get((view.cut.track, view.cut.frame), 0.0)
+        own = self._own(view)
+        return self._steadied(view, own) if self._steady and own else own
+
+    def _alone(self, view: View) -> Layers:
+        found = self._seen.alone(view)
         if self._seen.suspects:
-            occlusion = (
-                suspected(view, self._looks[view.cut.track])
-                if share
-                else np.zeros(view.engine().shape, np.float32)
-            )
-            found["occlusion"] = np.float32(share) * occlusion
+            share = np.float32(self._gates[view.cut.track, view.cut.frame])
+            shut = np.zeros(view.crop().shape[:2], np.float32)
+            found["occlusion"] = share * suspected(view, self._looks[view.cut.track]) if share else shut
         return found
 
     def _steadied(self, view: View, own: Layers) -> Layers:
@@ -281,7 +278,7 @@ class Watch:
             coarse = np.column_stack([place[:, :2], place[:, 2] / step])
             there = warp(_small(other, step), coarse, here.shape[::-1])
             likeness.append(enlarged(alike(here, there), step, shape))
-            for name, layer in self._alone(other).items():
+            for name, layer in self._own(other).items():
                 stacks[name].append(warp(layer, place, shape[::-1], cv2.INTER_LINEAR))
         return {name: steadied(stack, likeness) for name, stack in stacks.items()}
 
