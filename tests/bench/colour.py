@@ -79,7 +79,7 @@ def timed(work: Any, rounds: int = 5) -> float:
 def main() -> int:
     cv2.setNumThreads(1)
     shots = {name: filmed(light) for name, light in SHOTS.items()}
-    restless = filmed(even, Take(follows=True, flicker=0.015), 48)
+    restless = filmed(SHOTS["switch"], Take(follows=True, flicker=0.015), 48)
     big = filmed(even, Take(size=512.0), 1)[0]
     seen = [tones_of(one, look()) for one in filmed(even, Take(size=512.0), 12)]
     kept = True
