@@ -51,12 +51,18 @@ def finished(shot: list[Sample], settings: dict[str, Any], mode: str = "multiban
 
 
 def distances(shot: list[Sample], made: list[np.ndarray]) -> tuple[float, float]:
-    """Worst frame: skin inside against just outside the matte above the plate's own; new skin against the truth."""
+    """Worst frame: skin inside against just outside the matte above the plate's own; new skin against the truth.
+
+    The latter on the left and the right of the nose, whichever is worse.
+    """
     beside, off = [], []
     for one, image in zip(shot, made, strict=True):
         beside.append(abs(colour_distance(one.crop, image, one.matte, iod(one.points)) or 0.0))
-        inside = one.matte > 0.95
-        off.append(delta_e(*(lab(np.ascontiguousarray(picture))[inside].mean(axis=0) for picture in (image, one.crop))))
+        nose = round(float(one.points[1, 0]))
+        for side in (np.s_[:, :nose], np.s_[:, nose:]):
+            inside = one.matte[side] > 0.95
+            tones = [lab(np.ascontiguousarray(picture[side]))[inside].mean(axis=0) for picture in (image, one.crop)]
+            off.append(delta_e(*tones))
     return max(beside), max(off)
 
 
@@ -79,7 +85,7 @@ def timed(work: Any, rounds: int = 5) -> float:
 def main() -> int:
     cv2.setNumThreads(1)
     shots = {name: filmed(light) for name, light in SHOTS.items()}
-    restless = filmed(even, Take(follows=True, flicker=0.015), 48)
+    restless = filmed(SHOTS["switch"], Take(follows=True, flicker=0.015), 48)
     big = filmed(even, Take(size=512.0), 1)[0]
     seen = [tones_of(one, look()) for one in filmed(even, Take(size=512.0), 12)]
     kept = True

@@ -65,6 +65,15 @@ def test_mkl_of_independent_channels_is_the_ratio_of_deviations() -> None:
 def test_no_direction_is_stretched_beyond_its_limits() -> None:
     gains = np.linalg.svd(colour.capped(np.diag([5.0, 0.001, 1.0]) @ scipy.linalg.expm(MIX - MIX.T)))[1]
     assert gains == pytest.approx([1.25, 1.0, 0.92])
+    dim = np.linalg.svd(colour.capped(np.diag([5.0, 0.001, 1.0]), [0.5, 0.7, 0.8]))[1]
+    assert dim == pytest.approx([1.25, 1.0, 0.46])
+
+
+def test_half_the_light_is_half_the_contrast() -> None:
+    x = skin() * 0.9
+    fitted = colour.solve("mkl", x, 0.5 * x)
+    assert through(fitted, x).std(axis=0) == pytest.approx(0.5 * x.std(axis=0), rel=0.02)
+    assert through(fitted, x) == pytest.approx(0.5 * x, abs=0.03)
 
 
 @pytest.mark.parametrize("mode", MODES)

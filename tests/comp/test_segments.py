@@ -56,6 +56,12 @@ def test_the_ratio_is_the_gain_between_two_skins() -> None:
     assert ratio(brighter.face, brighter.plate, brighter.weight) == pytest.approx([np.log(1.25)] * 3, abs=1e-3)
 
 
+def test_a_trace_of_a_matte_is_no_skin() -> None:
+    one = filmed(even, SMALL, 1)[0]
+    for matte in (one.matte * np.float32(0.04), one.matte * 0):
+        assert len(tones_of(replace(one, matte=matte), LOOK).face) == 0
+
+
 @pytest.mark.parametrize("spoil", ["highlights", "hand"])
 def test_what_is_no_skin_does_not_count(spoil: str) -> None:
     one = filmed(even, SMALL, 1)[0]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from understudy.comp import lattice, transport
+from understudy.comp.light import FLOOR, LIMITS
 from understudy.errors import ConfigError
 
 F64 = NDArray[np.float64]
@@ -43,10 +44,14 @@ def root(matrix: F64, power: float = 0.5) -> F64:
     return (vectors * np.maximum(values, 1e-12) ** power) @ vectors.T
 
 
-def capped(turn: F64) -> F64:
-    """A linear map whose stretches are capped to `GAIN`."""
+def capped(turn: F64, light: ArrayLike = 1.0) -> F64:
+    """A linear map whose stretches are capped to `GAIN`, beyond what light does that is so many times as strong [3].
+
+    Half the light halves contrast too: nothing of that is the fit's own.
+    """
     u, gains, vt = np.linalg.svd(turn)
-    return (u * np.clip(gains, *GAIN)) @ vt
+    least, most = GAIN[0] * min(1.0, np.min(light)), GAIN[1] * max(1.0, np.max(light))
+    return (u * np.clip(gains, least, most)) @ vt
 
 
 def ridged(source: F64, target: F64) -> tuple[F64, F64]:
@@ -131,7 +136,7 @@ def solve(mode: str, source: F64, target: F64) -> dict[str, Any]:
         fitted = {"lattice": lattice.pack(moved.reshape(nodes.shape).astype(np.float32))}
     elif mode in LINEAR:
         (mean_s, cov_s), (mean_t, cov_t) = moments(source), moments(target)
-        turn = capped(LINEAR[mode](cov_s, cov_t))
+        turn = capped(LINEAR[mode](cov_s, cov_t), np.clip((mean_t + FLOOR) / (mean_s + FLOOR), *LIMITS))
         fitted = {"matrix": np.column_stack([turn, mean_t - turn @ mean_s]).tolist()}
     elif mode in UNTOUCHED:
         fitted = {"matrix": [list(row) for row in IDENTITY]}

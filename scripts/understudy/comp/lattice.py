@@ -6,11 +6,11 @@ Colours are display-encoded RGB. A lattice is float32 [SIZE, SIZE, SIZE, 3], by 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
@@ -36,18 +36,25 @@ def unpack(text: str) -> Image:
 
 
 @lru_cache(maxsize=8)
-def _processor(text: str) -> Any:
-    """OpenColorIO's way through a packed lattice: built once, it is asked for on every frame."""
+def _way(text: str) -> Callable[[Image], None]:
+    """OpenColorIO's way through a packed lattice, in place: built once, it is gone on every frame."""
+    import PyOpenColorIO as ocio  # not every look has a lattice, and every job would load it
+
     table = ocio.Lut3DTransform(SIZE)
     table.setInterpolation(ocio.INTERP_TETRAHEDRAL)
     table.setData(unpack(text).ravel())
-    return ocio.Config.CreateRaw().getProcessor(table).getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
+    processor = ocio.Config.CreateRaw().getProcessor(table).getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
+
+    def go(image: Image) -> None:
+        processor.apply(ocio.PackedImageDesc(image, image.shape[1], image.shape[0], 3))
+
+    return go
 
 
 def through(image: Image, text: str) -> Image:
     """An image [h, w, 3] through a packed lattice, tetrahedral; beyond 0..1 the change at the cube's face goes on."""
     inside = np.clip(image, 0, 1)
     beyond = image - inside
-    _processor(text).apply(ocio.PackedImageDesc(inside, image.shape[1], image.shape[0], 3))
+    _way(text)(inside)
     inside += beyond
     return inside

@@ -16,7 +16,7 @@ from understudy.comp.resample import Image, weighted
 from understudy.comp.texture import soft
 
 REACH: Final = 0.1
-"""How far from the matte's edge, in IOD, a screened blend's correction has fallen to 1/e: hair and collar lie there too."""
+"""How far from the matte's edge, in IOD, a screened blend's correction has fallen to 1/e: hair and collar lie there."""
 KEPT: Final = 2
 """Coarsest levels, the rest among them, that a light-preserving blend takes from the plate."""
 WIDER: Final = 4
@@ -90,7 +90,8 @@ def keep_light(plate: Image, face: Image, matte: Image, levels: int, window: flo
     """Light-preserving multi-band blend (Naruniec et al. 2020): the face's detail in the plate's light.
 
     The coarsest `KEPT` levels are the plate's; the others are the face's, with the plate's contrast around each place
-    (Gaussian of sigma ``window``, in pixels), blended band by band. ``face`` must go on smoothly beyond the matte (see `blend.spread`): levels reach across it.
+    (Gaussian of sigma ``window``, in pixels), blended band by band. ``face`` must go on smoothly beyond the matte (see
+    `blend.spread`): levels reach across it.
     """
     bands, own = laplacian_pyramid(plate, levels), laplacian_pyramid(face, levels)
     weights = gaussian_pyramid(matte, levels)

@@ -16,6 +16,8 @@ F64 = NDArray[np.float64]
 
 SPECULAR: Final = 0.98
 """Quantile of luma above which skin shines and says nothing of its colour."""
+TRACE: Final = 0.05
+"""Share of skin below which a block is left out."""
 CLIPPED: Final = 0.995
 """Value from which a channel may have been cut off."""
 APART: Final = 4.0
@@ -52,14 +54,15 @@ def tones(frame: int, crop: Image, face: Image, area: Image, step: int) -> Tones
     area:
         Open skin under the matte, a value per block of ``step`` pixels (see `resample.reduced`).
     """
-    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
+    known = area > TRACE
+    rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
     if not len(rows):
         return Tones(frame, np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     near = slice(box[0].start * step, box[0].stop * step), slice(box[1].start * step, box[1].stop * step)
-    known = area[box] > 0.05
-    both = [reduced(np.ascontiguousarray(image[near]), step)[known] for image in (face, crop)]
-    weight = area[box][known]
+    skin = known[box]
+    both = [reduced(np.ascontiguousarray(image[near]), step)[skin] for image in (face, crop)]
+    weight = area[box][skin]
     for colours in both:
         shine = luma(colours[:, None])[:, 0]
         weight = weight * (shine <= np.quantile(shine, SPECULAR)) * (colours < CLIPPED).all(axis=1)
