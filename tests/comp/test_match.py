@@ -16,7 +16,7 @@ from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": [0.65, 0.8], "gain": [0.8, 1.25]}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 
@@ -107,7 +107,7 @@ def test_a_known_defocus_is_found() -> None:
 
 
 def test_gains_close_the_gap_and_are_clamped() -> None:
-    assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2]) == pytest.approx(
+    assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2], (0.8, 1.25)) == pytest.approx(
         [1.1, 0.8, 1.25], abs=1e-3
     )
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import colour, grain, light, texture
+from understudy.comp import colour, grain, light, solve, texture
 from understudy.comp.blend import blend
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
@@ -19,7 +20,7 @@ SPECULAR: Final = 0.98
 """Quantile of luma above which skin shines and is left out of the colour fit."""
 FEWEST: Final = 24
 """Blocks of skin below which nothing is fitted."""
-LOOK: Final = ("light", "texture", "grain", "restored")
+LOOK: Final = ("light", "texture", "grain")
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
 
 
@@ -96,6 +97,19 @@ def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
     return skin(points, matte.shape, step) * reduced(matte, step)
 
 
+def _where(blocks: Image, points: NDArray[np.floating], shape: tuple[int, ...]) -> Image:
+    """Where gains are laid [h, w], of open skin by blocks."""
+    return np.minimum(2 * enlarged(blocks, _step(points), (shape[0], shape[1])), 1)
+
+
+def _toned(
+    sample: Sample, face: Image, fitted: Mapping[str, Any], blocks: Image, strength: float
+) -> Image:
+    """A face in the plate's colour and light."""
+    toned = colour.apply(face, fitted["matrix"])
+    return light.relight(toned, sample.crop, blocks, _step(sample.points), iod(sample.points), strength)
+
+
 def _moments(
     samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]
 ) -> dict[str, tuple[Any, Any]] | None:
@@ -116,36 +130,44 @@ def _moments(
     return found
 
 
-def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
-    """Defocus and band gains that bring faces in the plate's colour to the plate's texture, and the index before."""
+def _defocus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> float:
+    """Defocus that brings the features of faces in the plate's colour to the plate's, see `texture.defocus`."""
     sizes = [texture.extent(sample.points) for sample in samples]
-    count = len(texture.SIGMAS) - 1
-    rows, before = np.full((len(samples), count), np.nan), []
     features = [
         ((sample.matte > 0.9) * (1 - area)).astype(np.float32)
         for sample, area in zip(samples, skins, strict=True)
     ]
-    lumas = [texture.luma(face) for face in faces]
-    sigma = texture.defocus(
-        list(zip(lumas, features, sizes, strict=True)),
+    return texture.defocus(
+        list(zip(faces, features, sizes, strict=True)),
         [
             texture.energies(sample.crop, area, texture.limits(size))
             for sample, area, size in zip(samples, features, sizes, strict=True)
         ],
     )
-    for k, (sample, face, area, size) in enumerate(zip(samples, faces, skins, sizes, strict=True)):
-        sigmas = texture.limits(size)
-        wanted = texture.energies(sample.crop, area, sigmas)
-        own = texture.energies(face, area, sigmas)
-        before.append(texture.index(own, wanted)[0])
-        if sigma:
-            own = texture.energies(gaussian(face, sigma), area, sigmas)
-        got = texture.gains(own, wanted)
-        rows[k, count - len(got) :] = got
-    known = ~np.isnan(rows).all(axis=0)
-    gains = np.ones(count)
-    gains[known] = np.nanmedian(rows[:, known], axis=0)
-    return {"sigma": sigma, "gains": gains.tolist(), "index_before": float(np.median(before))}
+
+
+class _Grain:
+    """The grain that faces will be given, and what they have of their own."""
+
+    def __init__(
+        self, model: Mapping[str, Any] | None, samples: Sequence[Sample], skins: Sequence[Image]
+    ) -> None:
+        self._model, self._samples, self._skins = model, samples, skins
+        self.own = 0.0
+        """Sigma of luma of the faces' own, as of the last call."""
+
+    def __call__(self, faces: Sequence[Image]) -> list[Image]:
+        """What will be added to the luma of each face [h, w]."""
+        if self._model is None:
+            return [np.zeros_like(face) for face in faces]
+        greys = [cv2.merge((face, face, face)) for face in faces]
+        measured = grain.measure(list(zip(greys, self._skins, strict=True)))
+        self.own = float(np.median(measured["sigma"])) if measured else 0.0
+        whole = [np.ones_like(face) for face in faces]
+        return [
+            texture.luma(grain.regrain(grey, matte, self._model, self.own, sample.moment.seed) - grey)
+            for grey, matte, sample in zip(greys, whole, self._samples, strict=True)
+        ]
 
 
 def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,54 +179,65 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
         Frames spread over the shot.
     settings:
         ``colour`` (mkl, mean, none), ``light`` 0..1, ``texture`` and ``grain`` (whether they are matched), ``restored``
-        (share of what restoring changes).
+        (least and largest share of what restoring changes), ``gain`` (least and largest gain of a band).
 
     Returns
     -------
-    JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
-    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look``
-    (settings for `finish`).
+    JSON types: ``colour`` (see `colour.solve`), ``restored`` (``share``, what was ``wanted``, the ``range``; None where
+    nothing is restored), ``texture`` (``sigma``, ``gains``, and dB against the plate, see `solve.levels`: ``swapped`` as
+    the engine made it, ``restored`` at full strength, ``blended``, ``finished``), ``grain`` (the plate's model or None,
+    see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
-    made = [sample.face.at(settings["restored"]) for sample in samples]
-    found = _moments(samples, made, blocks)
-    still = np.zeros(3), np.eye(3)
-    solved = (
-        colour.solve(settings["colour"], found["face"], found["crop"])
-        if found
-        else colour.solve("none", still, still)
-    )
     skins = [
         (enlarged(area, _step(sample.points), sample.matte.shape) * (sample.matte > 0.9)).astype(np.float32)
         for sample, area in zip(samples, blocks, strict=True)
     ]
-    faces = []
-    for sample, raw, area in zip(samples, made, blocks, strict=True):
-        toned = colour.apply(raw, solved["matrix"])
-        faces.append(
-            light.relight(
-                toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]
-            )
-        )
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
-    if not grain.visible(noise):
-        noise = None
-    detail = _texture(samples, faces, skins)
-    own = 0.0
-    if noise is not None:
-        sizes = [texture.extent(sample.points) for sample in samples]
-        shaped = [
-            texture.apply(face, detail, size, area)
-            for face, size, area in zip(faces, sizes, skins, strict=True)
+    noise = noise if grain.visible(noise) else None
+    grained = _Grain(noise, samples, skins)
+    held = [
+        solve.skin_of(sample.crop, sample.matte, sample.points, _where(area, sample.points, sample.matte.shape))
+        for sample, area in zip(samples, blocks, strict=True)
+    ]
+
+    def coloured(share: float) -> dict[str, Any]:
+        """The colour fit at a share of what restoring changes."""
+        still = np.zeros(3), np.eye(3)
+        found = _moments(samples, [sample.face.at(share) for sample in samples], blocks)
+        if not found:
+            return colour.solve("none", still, still)
+        return colour.solve(settings["colour"], found["face"], found["crop"])
+
+    def toned(share: float, fitted: Mapping[str, Any]) -> list[Image]:
+        """Luma of the faces in the plate's colour and light."""
+        return [
+            texture.luma(_toned(sample, sample.face.at(share), fitted, area, settings["light"]))
+            for sample, area in zip(samples, blocks, strict=True)
         ]
-        new = grain.measure(list(zip(shaped, skins, strict=True)))
-        own = float(np.median(new["sigma"])) if new else 0.0
+
+    share, restored, levels = 0.0, None, {}
+    least, most = settings["restored"]
+    if any(sample.face.change is not None for sample in samples):
+        middle = coloured((least + most) / 2)
+        pair = toned(0.0, middle), toned(1.0, middle)
+        found = solve.shares(list(zip(*pair, strict=True)), held, grained)
+        levels = {name: solve.levels(faces, held, grained) for name, faces in zip(("swapped", "restored"), pair, strict=True)}
+        wanted = float(np.median(found)) if found else most
+        share = float(np.clip(wanted, least, most))
+        restored = {"share": share, "wanted": wanted, "range": [least, most]}
+    solved = coloured(share)
+    faces = toned(share, solved)
+    sigma = _defocus(samples, faces, skins)
+    tuned = solve.tune([gaussian(face, sigma) for face in faces], held, grained, settings["gain"])
+    levels |= {"blended": tuned.before, "finished": tuned.after}
     return {
         "colour": solved,
-        "texture": detail,
+        "restored": restored,
+        "texture": {"sigma": sigma, "gains": tuned.gains, **levels},
         "grain": noise,
-        "own_grain": own,
+        "own_grain": grained.own,
         "look": {name: settings[name] for name in LOOK},
     }
 
@@ -229,7 +262,7 @@ def finish(
         What `fit` returned for the track.
     settings:
         ``blend`` (multiband, poisson, alpha), ``opacity`` 0..1, and any of ``light``, ``texture``, ``grain``,
-        ``restored``, which otherwise are those of the fit.
+        which otherwise are those of the fit.
 
     Returns
     -------
@@ -248,16 +281,15 @@ def finish(
         slice(max(rows[0] - room, 0), rows[-1] + 1 + room),
         slice(max(columns[0] - room, 0), columns[-1] + 1 + room),
     )
+    share = fitted["restored"]["share"] if fitted["restored"] else 0.0
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = colour.apply(face.at(look["restored"])[box], fitted["colour"]["matrix"])
+    new = colour.apply(face.at(share)[box], fitted["colour"]["matrix"])
     blocks, step = _skin(laid, near), _step(near)
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
     if look["texture"]:
-        new = texture.apply(
-            new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)
-        )
+        new = texture.apply(new, fitted["texture"], size, _where(blocks, near, laid.shape))
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
     if look["grain"] and fitted["grain"] is not None:
