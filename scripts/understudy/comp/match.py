@@ -14,6 +14,7 @@ from understudy.comp import colour, grain, light, solve, texture
 from understudy.comp.blend import blend
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
+from understudy.comp.skin import forehead
 from understudy.faces.geometry import iod
 
 SPECULAR: Final = 0.98
@@ -97,9 +98,11 @@ def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
     return skin(points, matte.shape, step) * reduced(matte, step)
 
 
-def _where(blocks: Image, points: NDArray[np.floating], shape: tuple[int, ...]) -> Image:
-    """Where gains are laid [h, w], of open skin by blocks."""
-    return np.minimum(2 * enlarged(blocks, _step(points), (shape[0], shape[1])), 1)
+def _where(blocks: Image, matte: Image, points: NDArray[np.floating]) -> Image:
+    """Where gains are laid under a matte [h, w], of open skin by blocks: there and on the forehead."""
+    step = _step(points)
+    whole = np.maximum(blocks, forehead(points, matte.shape, step) * reduced(matte, step))
+    return np.minimum(2 * enlarged(whole, step, matte.shape), 1)
 
 
 def _toned(
@@ -153,20 +156,29 @@ class _Grain:
         self, model: Mapping[str, Any] | None, samples: Sequence[Sample], skins: Sequence[Image]
     ) -> None:
         self._model, self._samples, self._skins = model, samples, skins
+        self._texture = 0.0
+        if model is not None:
+            whole = self._measured([sample.crop for sample in samples])
+            self._texture = max(whole**2 - float(np.median(model["sigma"])) ** 2, 0.0)
         self.own = 0.0
         """Sigma of luma of the faces' own, as of the last call."""
+
+    def _measured(self, images: Sequence[Image]) -> float:
+        found = grain.measure(list(zip(images, self._skins, strict=True)))
+        return float(np.median(found["sigma"])) if found else 0.0
 
     def __call__(self, faces: Sequence[Image]) -> list[Image]:
         """What will be added to the luma of each face [h, w]."""
         if self._model is None:
             return [np.zeros_like(face) for face in faces]
         greys = [cv2.merge((face, face, face)) for face in faces]
-        measured = grain.measure(list(zip(greys, self._skins, strict=True)))
-        self.own = float(np.median(measured["sigma"])) if measured else 0.0
-        whole = [np.ones_like(face) for face in faces]
+        # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
+        self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
         return [
-            texture.luma(grain.regrain(grey, matte, self._model, self.own, sample.moment.seed) - grey)
-            for grey, matte, sample in zip(greys, whole, self._samples, strict=True)
+            texture.luma(
+                grain.regrain(grey, np.ones_like(face), self._model, self.own, sample.moment.seed) - grey
+            )
+            for face, grey, sample in zip(faces, greys, self._samples, strict=True)
         ]
 
 
@@ -198,7 +210,7 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     noise = noise if grain.visible(noise) else None
     grained = _Grain(noise, samples, skins)
     held = [
-        solve.skin_of(sample.crop, sample.matte, sample.points, _where(area, sample.points, sample.matte.shape))
+        solve.skin_of(sample.crop, sample.matte, sample.points, _where(area, sample.matte, sample.points))
         for sample, area in zip(samples, blocks, strict=True)
     ]
 
@@ -289,7 +301,7 @@ def finish(
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
     if look["texture"]:
-        new = texture.apply(new, fitted["texture"], size, _where(blocks, near, laid.shape))
+        new = texture.apply(new, fitted["texture"], size, _where(blocks, laid, near))
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
     if look["grain"] and fitted["grain"] is not None:

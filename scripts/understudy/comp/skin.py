@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE
+from understudy.comp.matte import distance, edge
+from understudy.comp.resample import Image
+from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE, iod
 
 Points = NDArray[np.floating]
 Area = NDArray[np.bool_]
@@ -39,3 +41,21 @@ def patches(points: Points, shape: tuple[int, int]) -> Area:
 def eyes(points: Points, shape: tuple[int, int]) -> Area:
     """Both eyes within their lids [h, w]."""
     return polygon(points, RIGHT_EYE, shape) | polygon(points, LEFT_EYE, shape)
+
+
+def forehead(points: Points, shape: tuple[int, int], step: int) -> Image:
+    """Matte of the forehead up to the hairline, a value per block of ``step`` pixels of a crop [h, w]; 1 inside its patch,
+    0 from .1 IOD outside."""
+    rows, columns = -(-shape[0] // step), -(-shape[1] // step)
+    x, y = (np.arange(columns) + 0.5) * step, (np.arange(rows) + 0.5) * step
+    corners, width = np.asarray(points, np.float64)[list(FOREHEAD), :2], 0.1 * iod(points)
+    area = np.zeros((rows, columns), np.float32)
+    low, high = corners.min(axis=0) - width, corners.max(axis=0) + width
+    near = (
+        slice(np.searchsorted(y, low[1]), np.searchsorted(y, high[1], "right")),
+        slice(np.searchsorted(x, low[0]), np.searchsorted(x, high[0], "right")),
+    )
+    at = np.stack(np.meshgrid(x[near[1]], y[near[0]]), axis=-1)
+    inside = distance(corners, at.reshape(-1, 2)).reshape(at.shape[:2])
+    area[near] = edge(inside, -width, width)
+    return area
