@@ -219,7 +219,7 @@ def judge(case: Case, restored: list[float] = ANY, frames: int = 3) -> Verdict:
 
     def at(share: float | None) -> float:
         """Index of the finish at a share without gains."""
-        plain = fitted["texture"] | {"gains": [1.0] * 5}
+        plain = fitted["texture"] | {"gains": [1.0] * 4}
         return finished(texture=plain, restored=share if share is None else {"share": share})["texture_index"]
 
     done = finished()
@@ -241,7 +241,7 @@ def line(case: Case, found: Verdict) -> str:
     told = [f"{a:+.1f} ({b:+.1f})" if (a, b) != (0, 0) else "" for a, b in (pair or (0, 0) for pair in pairs)]
     share = "" if found.share is None else f"{found.share:.2f}"
     folk = " / ".join(f"{value:+.1f}" for value in found.folk)
-    gains = " ".join(f"{value:.2f}" for value in found.gains[:4])
+    gains = " ".join(f"{value:.2f}" for value in found.gains)
     bands = " ".join("-" if np.isnan(value) else f"{value:+.1f}" for value in found.bands)
     cells = [f"{case.of.name} {case.of.size:.0f}", case.words, *told, share, f"{found.blended:+.1f}", folk, gains, bands]
     return "| " + " | ".join(cells) + " |"

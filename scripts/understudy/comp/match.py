@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,6 +112,12 @@ def _toned(
     return light.relight(toned, sample.crop, blocks, _step(sample.points), iod(sample.points), strength)
 
 
+def _held(sample: Sample, blocks: Image, flat: Image) -> solve.Skin | None:
+    """The plate's skin of a sample; ``blocks`` is its open skin by blocks, ``flat`` the same by pixels."""
+    where = _where(blocks, sample.matte, sample.points)
+    return solve.skin_of(sample.crop, sample.matte, sample.points, where, flat, sample.moment.seed)
+
+
 def _moments(
     samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]
 ) -> dict[str, tuple[Any, Any]] | None:
@@ -149,39 +154,6 @@ def _defocus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[
     )
 
 
-class _Grain:
-    """The grain that faces will be given, and what they have of their own."""
-
-    def __init__(
-        self, model: Mapping[str, Any] | None, samples: Sequence[Sample], skins: Sequence[Image]
-    ) -> None:
-        self._model, self._samples, self._skins = model, samples, skins
-        self._texture = 0.0
-        if model is not None:
-            whole = self._measured([sample.crop for sample in samples])
-            self._texture = max(whole**2 - float(np.median(model["sigma"])) ** 2, 0.0)
-        self.own = 0.0
-        """Sigma of luma of the faces' own, as of the last call."""
-
-    def _measured(self, images: Sequence[Image]) -> float:
-        found = grain.measure(list(zip(images, self._skins, strict=True)))
-        return float(np.median(found["sigma"])) if found else 0.0
-
-    def __call__(self, faces: Sequence[Image]) -> list[Image]:
-        """What will be added to the luma of each face [h, w]."""
-        if self._model is None:
-            return [np.zeros_like(face) for face in faces]
-        greys = [cv2.merge((face, face, face)) for face in faces]
-        # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
-        self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
-        return [
-            texture.luma(
-                grain.regrain(grey, np.ones_like(face), self._model, self.own, sample.moment.seed) - grey
-            )
-            for face, grey, sample in zip(faces, greys, self._samples, strict=True)
-        ]
-
-
 def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Fit a track: constant over the shot, so that nothing can pump.
 
@@ -208,11 +180,13 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
     noise = noise if grain.visible(noise) else None
-    grained = _Grain(noise, samples, skins)
-    held = [
-        solve.skin_of(sample.crop, sample.matte, sample.points, _where(area, sample.matte, sample.points))
-        for sample, area in zip(samples, blocks, strict=True)
-    ]
+    held = {
+        k: skin
+        for k, (sample, area, flat) in enumerate(zip(samples, blocks, skins, strict=True))
+        if (skin := _held(sample, area, flat))
+    }
+    known = list(held.values())
+    grained = solve.Grain(noise, known)
 
     def coloured(share: float) -> dict[str, Any]:
         """The colour fit at a share of what restoring changes."""
@@ -233,16 +207,18 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     least, most = settings["restored"]
     if any(sample.face.change is not None for sample in samples):
         middle = coloured((least + most) / 2)
-        pair = toned(0.0, middle), toned(1.0, middle)
-        found = solve.shares(list(zip(*pair, strict=True)), held, grained)
-        levels = {name: solve.levels(faces, held, grained) for name, faces in zip(("swapped", "restored"), pair, strict=True)}
+        pair = [[skin.of(faces[k]) for k, skin in held.items()] for faces in (toned(end, middle) for end in (0, 1))]
+        found = solve.shares(list(zip(*pair, strict=True)), known, grained)
+        for name, made in zip(("swapped", "restored"), pair, strict=True):
+            levels[name] = solve.levels(made, known, grained)
         wanted = float(np.median(found)) if found else most
         share = float(np.clip(wanted, least, most))
         restored = {"share": share, "wanted": wanted, "range": [least, most]}
     solved = coloured(share)
     faces = toned(share, solved)
     sigma = _defocus(samples, faces, skins)
-    tuned = solve.tune([gaussian(face, sigma) for face in faces], held, grained, settings["gain"])
+    sharp = [skin.of(gaussian(faces[k], sigma)) for k, skin in held.items()]
+    tuned = solve.tune(sharp, known, grained, settings["gain"])
     levels |= {"blended": tuned.before, "finished": tuned.after}
     return {
         "colour": solved,

@@ -7,20 +7,20 @@ the face's, and the plate's are left as they are. A face is its display luma [h,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import texture
+from understudy.comp import grain, texture
 from understudy.comp.resample import Image
 from understudy.comp.skin import LAID, patches
 
 F64 = NDArray[np.float64]
-Grained = Callable[[Sequence[Image]], Sequence[Image]]
-"""Gives, for the faces of all samples [h, w], what grain will be added to each."""
 
 ROUNDS: Final = 4
 """Steps of a solve: each takes the miss of the one before to about its square."""
@@ -28,50 +28,116 @@ CLOSE: Final = 0.1
 """Miss of a band, in dB, that is left."""
 FEWEST: Final = 64
 """Pixels of skin below which energies say nothing."""
-BANDS: Final = len(texture.SIGMAS) - 1
+BANDS: Final = len(texture.SIGMAS) - 2
+"""Bands that are texture: all but the widest."""
 
 
 @dataclass(frozen=True)
 class Skin:
-    """The plate's skin on one frame: what a new face is held against.
+    """The plate's skin on one frame: what a new face is held against. Images are boxes of the crop.
 
     Attributes
     ----------
+    box:
+        Rows and columns of the crop.
+    crop:
+        The plate, display RGB [h, w, 3].
     area:
         Where energies are taken, float32 [h, w].
     where:
-        Where gains are laid, float32 [h, w].
+        Where gains are laid, likewise.
+    flat:
+        Open skin, on which grain is measured, likewise.
     size:
         Extent of the face in pixels.
-    plate:
-        Energies of the plate's bands, finest first; as many as the face is large enough for.
+    seed:
+        Of the frame's grain.
     """
 
+    box: tuple[slice, slice]
+    crop: Image
     area: Image
     where: Image
+    flat: Image
     size: float
-    plate: F64
+    seed: int
 
-    @property
-    def sigmas(self) -> list[float]:
-        """Limits of the bands in pixels."""
-        return texture.limits(self.size)
+    @cached_property
+    def plate(self) -> F64:
+        """Energies of the plate's bands, finest first; as many as the face is large enough for."""
+        return self.energies(texture.luma(self.crop))
+
+    def of(self, face: Image) -> Image:
+        """What of a face [H, W] at the crop's pixels lies in the box."""
+        return np.ascontiguousarray(face[self.box])
+
+    def bands(self, face: Image) -> list[Image]:
+        """Bands of a face."""
+        return texture.bands(face, texture.limits(self.size)[:-1])
 
     def energies(self, face: Image) -> F64:
         """Energies of a face's bands."""
-        return texture.products(texture.bands(face, self.sigmas), self.area)
-
-    @property
-    def known(self) -> bool:
-        """Whether there is enough of it to say anything."""
-        return len(self.plate) > 1 and float(self.area.sum()) >= FEWEST
+        parts = self.bands(face)
+        return texture.products(parts, parts, self.area)
 
 
-def skin_of(crop: Image, matte: Image, points: NDArray[np.floating], where: Image) -> Skin:
-    """The skin of a plate's crop, display RGB [h, w, 3], under a matte [h, w]; ``points`` [468, 3] in its pixels."""
-    area = (patches(points, matte.shape) & (matte > LAID)).astype(np.float32)
-    size = texture.extent(points)
-    return Skin(area, where, size, texture.energies(crop, area, texture.limits(size)))
+def skin_of(
+    crop: Image, matte: Image, points: NDArray[np.floating], where: Image, flat: Image, seed: int
+) -> Skin | None:
+    """The skin of a crop [h, w, 3] under a matte [h, w]; None where there is too little to say anything.
+
+    ``points`` [468, 3] in pixels of the crop, the rest as of `Skin`.
+    """
+    area, size = patches(points, matte.shape) & (matte > LAID), texture.extent(points)
+    if float(area.sum()) < FEWEST or len(texture.limits(size)) < 3:
+        return None
+    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
+    # Room for the widest Gaussian, so that the box changes nothing inside the area.
+    room = math.ceil(4 * texture.SIGMAS[-2] * size / texture.FACE) + 1
+    box = np.s_[
+        max(0, rows[0] - room) : rows[-1] + room + 1, max(0, columns[0] - room) : columns[-1] + room + 1
+    ]
+    parts = (np.ascontiguousarray(image[box]) for image in (crop, area.astype(np.float32), where, flat))
+    return Skin(box, *parts, size, seed)
+
+
+class Grain:
+    """The grain that faces will be given, and what they have of their own.
+
+    Parameters
+    ----------
+    model:
+        The plate's, see `grain.measure`; None where it has none.
+    """
+
+    def __init__(self, model: Mapping[str, Any] | None, skins: Sequence[Skin]) -> None:
+        self._model, self._skins = model, skins
+        self._texture = 0.0
+        if model is not None:
+            whole = self._measured([skin.crop for skin in skins])
+            self._texture = max(whole**2 - float(np.median(model["sigma"])) ** 2, 0.0)
+        self.own = 0.0
+        """Sigma of luma of the faces' own, as of the last call."""
+
+    def _measured(self, images: Sequence[Image]) -> float:
+        found = grain.measure([(image, skin.flat) for image, skin in zip(images, self._skins, strict=True)])
+        return float(np.median(found["sigma"])) if found else 0.0
+
+    def __call__(self, faces: Sequence[Image]) -> list[F64]:
+        """Energies of what will be added to each face [h, w]."""
+        if self._model is None:
+            return [np.zeros(len(skin.plate)) for skin in self._skins]
+        greys = [cv2.merge((face, face, face)) for face in faces]
+        # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
+        self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
+        return [
+            skin.energies(
+                texture.luma(
+                    grain.regrain(grey, np.ones_like(skin.area), self._model, self.own, skin.seed) - grey
+                )
+            )
+            for grey, skin in zip(greys, self._skins, strict=True)
+        ]
 
 
 def nearest(square: float, slope: float, fixed: float) -> float:
@@ -90,7 +156,7 @@ def nearest(square: float, slope: float, fixed: float) -> float:
     return max(x for x, own in miss.items() if own <= best + 1e-12)
 
 
-def share(swapped: F64, cross: F64, restored: F64, grain: F64, plate: F64) -> float:
+def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> float:
     """How much of the restored face brings the texture index to 0, within 0..1; bands finest first.
 
     At a share b a band has b^2 E_e + 2 b (1 - b) C + (1 - b)^2 E_s. In units of the plate's energies the weighted sum of
@@ -103,11 +169,11 @@ def share(swapped: F64, cross: F64, restored: F64, grain: F64, plate: F64) -> fl
         E_s of the engine's face, E_e of the restored one.
     cross:
         C, the mean product of their bands.
-    grain:
+    added:
         Energies of the grain that will be added.
     """
     count = min(len(texture.WEIGHTS), len(plate))
-    s, c, e, n, p = (values[:count] for values in (swapped, cross, restored, grain, plate))
+    s, c, e, n, p = (values[:count] for values in (swapped, cross, restored, added, plate))
     weights, target = np.array(texture.WEIGHTS[:count]), p + texture.FLOOR
     square, slope, fixed = e - 2 * c + s, 2 * (c - s), s + n + texture.FLOOR
     found, unit = 0.0, target
@@ -119,22 +185,14 @@ def share(swapped: F64, cross: F64, restored: F64, grain: F64, plate: F64) -> fl
     return found
 
 
-def shares(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grained) -> list[float]:
+def shares(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grain) -> list[float]:
     """`share` of each sample that has skin; ``pairs`` are the engine's faces and the restored ones."""
     grains = grained([(soft + hard) / 2 for soft, hard in pairs])
     found = []
-    for (soft, hard), skin, grain in zip(pairs, skins, grains, strict=True):
-        if skin.known:
-            own, other = (texture.bands(face, skin.sigmas) for face in (soft, hard))
-            found.append(
-                share(
-                    texture.products(own, skin.area),
-                    texture.products(own, skin.area, other),
-                    texture.products(other, skin.area),
-                    skin.energies(grain),
-                    skin.plate,
-                )
-            )
+    for (soft, hard), skin, added in zip(pairs, skins, grains, strict=True):
+        one, other = skin.bands(soft), skin.bands(hard)
+        own, cross, restored = (texture.products(a, b, skin.area) for a, b in ((one, one), (one, other), (other, other)))
+        found.append(share(own, cross, restored, added, skin.plate))
     return found
 
 
@@ -152,27 +210,19 @@ def median(rows: Sequence[Sequence[float]]) -> list[float]:
     return found.tolist()
 
 
-def levels(faces: Sequence[Image], skins: Sequence[Skin], grained: Grained) -> dict[str, Any]:
+def levels(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain) -> dict[str, Any]:
     """Faces with the grain that they will be given, against the plate: ``index`` and ``bands`` (finest first) in dB.
 
     Medians over the samples; None where nothing is known.
     """
-    return _levels(*_energies(faces, skins, grained), skins)
-
-
-def _energies(
-    faces: Sequence[Image], skins: Sequence[Skin], grained: Grained
-) -> tuple[list[F64], list[F64]]:
-    """Energies of faces, and of the grain that they will be given."""
     made = [skin.energies(face) for face, skin in zip(faces, skins, strict=True)]
-    return made, [skin.energies(added) for added, skin in zip(grained(faces), skins, strict=True)]
+    return _levels(made, grained(faces), skins)
 
 
 def _levels(made: Sequence[F64], grains: Sequence[F64], skins: Sequence[Skin]) -> dict[str, Any]:
     found = [
-        texture.index(own + grain, skin.plate)
-        for own, grain, skin in zip(made, grains, skins, strict=True)
-        if skin.known
+        texture.index(own + added, skin.plate)
+        for own, added, skin in zip(made, grains, skins, strict=True)
     ]
     bands = median([spread(ratios) for _, ratios in found])
     return {
@@ -190,30 +240,26 @@ class Tuned:
     after: dict[str, Any]
 
 
-def tune(
-    faces: Sequence[Image], skins: Sequence[Skin], grained: Grained, limits: Sequence[float]
-) -> Tuned:
+def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: Sequence[float]) -> Tuned:
     """Gain of each band, within ``limits``, at which face and grain have the plate's energies.
 
     Bands overlap, so a gain of one moves its neighbours' energies, and what grain is lacking depends on all of them: the
-    gains are applied, measured and corrected until they are close. The widest band is form and keeps its own.
+    gains are applied, measured and corrected until they are close.
     """
     gains = np.ones(BANDS)
     before: dict[str, Any] = {}
     for step in range(ROUNDS):
         shaped = [gained(face, gains.tolist(), skin) for face, skin in zip(faces, skins, strict=True)]
-        made, grains = _energies(shaped, skins, grained)
+        made, grains = [skin.energies(face) for face, skin in zip(shaped, skins, strict=True)], grained(shaped)
         found = _levels(made, grains, skins)
         before = before or found
         missing = median(
             [
-                spread(texture.gains(own, skin.plate - grain, (0, math.inf)))
-                for own, grain, skin in zip(made, grains, skins, strict=True)
-                if skin.known
+                spread(texture.gains(own, skin.plate - added, (0, math.inf)))
+                for own, added, skin in zip(made, grains, skins, strict=True)
             ]
         )
         better = np.clip(gains * np.nan_to_num(missing, nan=1.0), *limits)
-        better[-1] = 1
         if step == ROUNDS - 1 or np.abs(20 * np.log10(better / gains)).max() < CLOSE:
             break
         gains = better

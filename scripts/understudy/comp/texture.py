@@ -72,14 +72,14 @@ def bands(image: Image, sigmas: Sequence[float]) -> list[Image]:
 
 def energies(image: Image, weight: Image, sigmas: Sequence[float]) -> F64:
     """Mean square of each band of display RGB [h, w, 3], weighted by a matte [h, w]."""
-    return products(bands(luma(image), sigmas), weight)
+    parts = bands(luma(image), sigmas)
+    return products(parts, parts, weight)
 
 
-def products(parts: Sequence[Image], weight: Image, others: Sequence[Image] | None = None) -> F64:
-    """Mean of bands [h, w] times those of another picture (their own), weighted by a matte [h, w]."""
+def products(some: Sequence[Image], others: Sequence[Image], weight: Image) -> F64:
+    """Mean product of the bands [h, w] of two pictures, weighted by a matte [h, w]; of a picture with itself its energies."""
     total = max(float(weight.sum()), 1e-9)
-    pairs = zip(parts, parts if others is None else others, strict=True)
-    return np.array([float((one * other * weight).sum()) / total for one, other in pairs])
+    return np.array([float((a * b * weight).sum()) / total for a, b in zip(some, others, strict=True)])
 
 
 def index(result: ArrayLike, plate: ArrayLike) -> tuple[float, list[float]]:
@@ -116,7 +116,8 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
     def excess(sigma: float) -> float:
         gaps = []
         for (image, weight, size), wanted in zip(faces, target, strict=True):
-            own = products(bands(gaussian(image, sigma), limits(size)), weight)
+            parts = bands(gaussian(image, sigma), limits(size))
+            own = products(parts, parts, weight)
             gaps.append(softness(own, wanted) - CRISPER)
         return float(np.median(gaps))
 
@@ -138,16 +139,15 @@ def gains(face: ArrayLike, plate: ArrayLike, limits: Sequence[float]) -> list[fl
 def gained(grey: Image, gains: Sequence[float], size: float) -> Image | None:
     """What band gains add to luma [h, w] of a face of ``size`` pixels; None where they change nothing.
 
-    ``gains`` has one for each band of `SIGMAS`, finest first; those that the face is too small for are not used.
+    ``gains`` has one for each band of `SIGMAS` but the widest, which carries form, finest first; those that the face is
+    too small for are not used.
     """
     sigmas = limits(size)
     own = gains[len(SIGMAS) - len(sigmas) :]
-    # The widest band carries form, not texture.
-    keep = len(own) - 1
-    if keep < 1 or max(abs(gain - 1) for gain in own[:keep]) < 0.02:
+    if max((abs(gain - 1) for gain in own), default=0) < 0.02:
         return None
     # Bands are differences of blurs, so their weighted sum is one of blurs; equal gains need the two outer ones only.
-    shares = np.diff([0.0, *(gain - 1 for gain in own[:keep]), 0.0])
+    shares = np.diff([0.0, *(gain - 1 for gain in own), 0.0])
     added = np.zeros_like(grey)
     for sigma, share in zip(sigmas, shares, strict=False):
         if share:
