@@ -54,6 +54,7 @@ REFUSED = [
     ({"detect": {"five": "landmarker"}}, "detect.landmarker names none", "name one"),
     ({"swap": INSWAPPER | {"strength": 0.8}}, "swap.strength is 0.8: it moves away from the performer's own vector", "set detect.recogniser to arcface_w600k_r50, which inswapper_128 is fed by"),
     ({"swap": INSWAPPER | {"strength": 0.8}, "detect": {"recogniser": "sface_2021_dec"}}, "swap.strength is 0.8", "set detect.recogniser to arcface_w600k_r50"),
+    ({"match": {"restored": [0.8, 0.6]}}, "match.restored is [0.8, 0.6]", "write the least first, then the most"),
     ({"swap": HYPERSWAP | {"boost": 384}}, "a crop of 384 pixels cannot be made of phases of 256", "set boost to one of 256, 512, 768, 1024"),
     ({"swap": INSWAPPER | {"boost": 640}}, "a crop of 640 pixels cannot be made of phases of 128", "set boost to one of 128, 256, 384, 512, 768, 1024"),
 ]  # fmt: skip
@@ -105,15 +106,15 @@ def test_a_studios_own_card_says_which_boosts_it_takes(folder: Path, root: Path,
 
 
 def test_warnings_come_once_for_all_shots_that_they_hold_for(look: Look) -> None:
-    show = look(swap=HYPERSWAP | {"boost": 1024}, enhance={"model": "gfpgan_1.4"}, match={"restored": 0.9})
+    show = look(swap=HYPERSWAP | {"boost": 1024}, enhance={"model": "gfpgan_1.4"}, match={"restored": [0.7, 0.9]})
     restored, boost = show.warnings()
-    assert restored.startswith("sh010, sh020: match.restored is 0.9: over 0.85 ") and "plastic" in restored
+    assert restored.startswith("sh010, sh020: match.restored goes up to 0.9: over 0.85 ") and "plastic" in restored
     assert boost.startswith("sh010, sh020: swap.boost is 1024: over 768 ")
 
 
 def test_what_is_within_the_fields_limits_is_not_warned_of(look: Look) -> None:
-    assert look(swap=HYPERSWAP | {"boost": 768}, enhance={"model": "gfpgan_1.4"}, match={"restored": 0.85}).warnings() == []
-    assert look(match={"restored": 1.0}).warnings() == []  # nothing is restored
+    assert look(swap=HYPERSWAP | {"boost": 768}, enhance={"model": "gfpgan_1.4"}, match={"restored": [0.85, 0.85]}).warnings() == []
+    assert look(match={"restored": [0, 1.0]}).warnings() == []  # nothing is restored
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,11 @@ def looks() -> dict[str, dict[str, Any]]:
     found["vendor"] = {"swap": {"engine": "external", "model": "vendor"}}
     found["insightface"] = {"swap": {"engine": "insightface", "model": "inswapper_128"}}
     for name in ("gfpgan_1.4", "codeformer", "gpen_bfr_256", "restoreformer_plus_plus"):
-        found[f"mesh.{name}"] = {"enhance": {"model": name, "fidelity": 0.25}, "match": {"restored": 0.5}}
+        found[f"mesh.{name}"] = {"enhance": {"model": name, "fidelity": 0.25}, "match": {"restored": [0.5, 0.5]}}
     found["both"] = {
         "swap": {"engine": "onnx", "model": "inswapper_128"},
         "enhance": {"model": "gfpgan_1.4"},
-        "match": {"restored": 0.8},
+        "match": {"restored": [0.8, 0.8]},
     }
     found["occluded"] = {
         "swap": {"engine": "onnx", "model": "inswapper_128"},
@@ -248,7 +248,7 @@ def test_another_share_runs_no_network_again(made: TestShow) -> None:
     text = path.read_text()
     try:
         document = yaml.safe_load(text)
-        document["looks"]["both"]["settings"]["match"]["restored"] = 0.4
+        document["looks"]["both"]["settings"]["match"]["restored"] = [0.4, 0.4]
         path.write_text(yaml.safe_dump(document))
         planned = made.planned("--config", "only=both")
         assert "composite" in planned

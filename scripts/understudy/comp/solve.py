@@ -89,7 +89,7 @@ def skin_of(
     ``points`` [468, 3] in pixels of the crop, the rest as of `Skin`.
     """
     area, size = patches(points, matte.shape) & (matte > LAID), texture.extent(points)
-    if float(area.sum()) < FEWEST or len(texture.limits(size)) < 3:
+    if float(area.sum()) < FEWEST or len(texture.limits(size)) < 4:
         return None
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     # Room for the widest Gaussian, so that the box changes nothing inside the area.

@@ -19,14 +19,11 @@ from understudy.comp import texture
 from understudy.comp.resample import reduced
 from understudy.comp.skin import LAID, patches, polygon
 from understudy.faces.geometry import OVAL, iod
+from understudy.qc.texture import skin_around, texture_index
 
 Array = NDArray[np.floating]
 Number = float | None
 
-COARSEST: Final = 8.0
-"""Largest sigma of a texture band, pixels of a face of 512: what is coarser is form, not skin."""
-TEXTURE: Final = ("texture_1", "texture_2", "texture_4", "texture_8")
-"""Names of the bands, by their coarser limit in pixels of a face of 512."""
 STEP: Final = 1.0 / 255.0
 """One step of 8 bit: what is added to differences, so that flat pictures compare as equal."""
 JITTER_WINDOW: Final = 9
@@ -35,34 +32,6 @@ FEWEST: Final = 64
 """Pixels below which a mean says nothing."""
 SAMPLE_IOD: Final = 40.0
 """Means over large areas are taken on a copy in which the eyes are about this many pixels apart."""
-
-
-def texture_index(plate: Array, result: Array, area: NDArray[np.bool_], face_px: float) -> dict[str, Number]:
-    """Texture index: fine band energy of the new skin over the plate's at the same pixels, in dB.
-
-    Negative is too soft, positive over-enhanced. Both are compared as they are seen, the new skin with its grain and
-    the plate with its own: no noise floor is taken off. ``texture_index`` is the weighted mean of the three finest bands,
-    see :func:`understudy.comp.texture.index`; ``texture_1`` .. ``texture_8`` are the bands, named by their coarser limit
-    in pixels of a face of 512. ``face_px`` is the face's extent in pixels. A face that is too small for the finest bands
-    has fewer (its finest begins at 0); one below some 50 pixels has none.
-    """
-    numbers: dict[str, Number] = dict.fromkeys(["texture_index", *TEXTURE])
-    coarsest = COARSEST * face_px / texture.FACE
-    sigmas = [sigma for sigma in texture.limits(face_px) if sigma <= coarsest]
-    if int(area.sum()) < FEWEST or len(sigmas) < 2:
-        return numbers
-    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
-    # Room for the widest Gaussian, so that the box cut out here changes nothing inside the area.
-    room = math.ceil(4 * sigmas[-1]) + 1
-    box = np.s_[
-        max(0, rows[0] - room) : rows[-1] + room + 1,
-        max(0, columns[0] - room) : columns[-1] + room + 1,
-    ]
-    weight = area[box].astype(np.float32)
-    mean, bands = texture.index(
-        texture.energies(result[box], weight, sigmas), texture.energies(plate[box], weight, sigmas)
-    )
-    return numbers | {"texture_index": mean} | dict(zip(TEXTURE[len(TEXTURE) - len(bands) :], bands, strict=True))
 
 
 def contour(matte: Array) -> tuple[Array, Array]:
@@ -203,7 +172,7 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
 
     Returns
     -------
-    ``texture_index`` and ``texture_1`` .. ``texture_8`` (dB), ``seam`` (ratio, 1 = invisible),
+    The numbers of :func:`understudy.qc.texture.texture_index`, ``seam`` (ratio, 1 = invisible),
     ``colour_distance`` (CIEDE2000 above the plate's), ``coverage`` (share of the face's oval under the
     matte), ``luma_ratio`` (natural log of mean luma, result over plate, under the matte: see :func:`flicker`)
     and ``untouched`` (largest difference where the matte is zero; must be 0 for a lossless deliverable).
@@ -225,8 +194,12 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
         ratio = math.log(max(after, STEP) / max(before, STEP))
 
     area = patches(points, (matte.shape[0], matte.shape[1])) & (matte > LAID)
+    beside = skin_around(lab(small_plate), small_matte, 0.3 * eyes_px / step).astype(np.uint8)
+    height, width = beside.shape
+    wide = cv2.resize(beside, (width * step, height * step), interpolation=cv2.INTER_NEAREST)
+    around = wide[: matte.shape[0], : matte.shape[1]].view(bool)
     return {
-        **texture_index(plate, result, area, texture.extent(points)),
+        **texture_index(plate, result, area, texture.extent(points), around, points),
         "seam": seam(plate, result, matte, max(1.5, 0.02 * eyes_px)),
         "colour_distance": colour_distance(small_plate, small_result, small_matte, eyes_px / step),
         "coverage": float(small_matte[oval].mean(dtype=np.float64)) if face_pixels else None,

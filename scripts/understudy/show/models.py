@@ -134,6 +134,12 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
         raise ConfigError("detect.detectors is empty", where=where, fix="name one, or set detect.faces to embedded")
     if detect["five"] == "landmarker" and not detect["landmarker"]:
         raise ConfigError("detect.five is landmarker, and detect.landmarker names none", where=where, fix="name one")
+    for key in ("restored", "gain"):
+        least, most = settings["match"][key]
+        if least > most:
+            raise ConfigError(
+                f"match.{key} is [{least:g}, {most:g}]", where=where, fix="write the least first, then the most"
+            )
     _passes(settings, cards, where)
     if swap["strength"] != 1 and swap["engine"] == "onnx":
         feeders = recognisers_of(settings, cards)
@@ -147,10 +153,10 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """What a person should know before they spend a night on a look."""
-    blends = [settings["match"]["restored"], *_ranged(settings["match"], "restored")]
-    if settings["enhance"]["model"] and max(blends) > MOST_RESTORED:
+    most = settings["match"]["restored"][1]
+    if settings["enhance"]["model"] and most > MOST_RESTORED:
         yield (
-            f"match.restored is {max(blends):g}: over {MOST_RESTORED:g} a restorer's invented texture shows as"
+            f"match.restored goes up to {most:g}: over {MOST_RESTORED:g} a restorer's invented texture shows as"
             " plastic skin, and flickers"
         )
     boost = settings["swap"]["boost"]
