@@ -168,9 +168,9 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     Returns
     -------
     JSON types: ``colour`` (see `colour.solve`), ``restored`` (``share``, what was ``wanted``, the ``range``; None where
-    nothing is restored), ``texture`` (``sigma``, ``gains``, and dB against the plate, see `solve.levels`: ``swapped`` as
-    the engine made it, ``restored`` at full strength, ``blended``, ``finished``), ``grain`` (the plate's model or None,
-    see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
+    nothing is restored), ``texture`` (``sigma``, ``gains``, and dB against the plate, see `solve.levels`: ``swapped``
+    as the engine made it, ``restored`` at full strength, ``blended``, ``finished``), ``grain`` (the plate's model or
+    None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
     skins = [

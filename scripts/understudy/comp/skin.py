@@ -44,8 +44,10 @@ def eyes(points: Points, shape: tuple[int, int]) -> Area:
 
 
 def forehead(points: Points, shape: tuple[int, int], step: int) -> Image:
-    """Matte of the forehead up to the hairline, a value per block of ``step`` pixels of a crop [h, w]; 1 inside its patch,
-    0 from .1 IOD outside."""
+    """Matte of the forehead up to the hairline, a value per block of ``step`` pixels of a crop [h, w].
+
+    1 inside its patch, 0 from .1 IOD outside.
+    """
     rows, columns = -(-shape[0] // step), -(-shape[1] // step)
     x, y = (np.arange(columns) + 0.5) * step, (np.arange(rows) + 0.5) * step
     corners, width = np.asarray(points, np.float64)[list(FOREHEAD), :2], 0.1 * iod(points)

@@ -97,8 +97,10 @@ def skin_of(
     box = np.s_[
         max(0, rows[0] - room) : rows[-1] + room + 1, max(0, columns[0] - room) : columns[-1] + room + 1
     ]
-    parts = (np.ascontiguousarray(image[box]) for image in (crop, area.astype(np.float32), where, flat))
-    return Skin(box, *parts, size, seed)
+    plate, weight, near, open_ = (
+        np.ascontiguousarray(image[box]) for image in (crop, area.astype(np.float32), where, flat)
+    )
+    return Skin(box, plate, weight, near, open_, size, seed)
 
 
 class Grain:
@@ -159,9 +161,9 @@ def nearest(square: float, slope: float, fixed: float) -> float:
 def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> float:
     """How much of the restored face brings the texture index to 0, within 0..1; bands finest first.
 
-    At a share b a band has b^2 E_e + 2 b (1 - b) C + (1 - b)^2 E_s. In units of the plate's energies the weighted sum of
-    the finest three is a quadratic in b (the usual closed form). The index is a mean of logarithms, so the quadratic is
-    taken again in units of the energies at the b before, which is Newton's method on the index.
+    At a share b a band has b^2 E_e + 2 b (1 - b) C + (1 - b)^2 E_s. In units of the plate's energies the weighted sum
+    of the finest three is a quadratic in b, whose root is the first answer. The index is a mean of logarithms, so the
+    quadratic is taken again in units of the energies at the answer before, which is Newton's method on the index.
 
     Parameters
     ----------
@@ -191,7 +193,9 @@ def shares(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained:
     found = []
     for (soft, hard), skin, added in zip(pairs, skins, grains, strict=True):
         one, other = skin.bands(soft), skin.bands(hard)
-        own, cross, restored = (texture.products(a, b, skin.area) for a, b in ((one, one), (one, other), (other, other)))
+        own = texture.products(one, one, skin.area)
+        cross = texture.products(one, other, skin.area)
+        restored = texture.products(other, other, skin.area)
         found.append(share(own, cross, restored, added, skin.plate))
     return found
 
@@ -243,8 +247,8 @@ class Tuned:
 def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: Sequence[float]) -> Tuned:
     """Gain of each band, within ``limits``, at which face and grain have the plate's energies.
 
-    Bands overlap, so a gain of one moves its neighbours' energies, and what grain is lacking depends on all of them: the
-    gains are applied, measured and corrected until they are close.
+    Bands overlap, so a gain of one moves its neighbours' energies, and what grain is lacking depends on all of them:
+    the gains are applied, measured and corrected until they are close.
     """
     gains = np.ones(BANDS)
     before: dict[str, Any] = {}
@@ -259,7 +263,7 @@ def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: 
                 for own, added, skin in zip(made, grains, skins, strict=True)
             ]
         )
-        better = np.clip(gains * np.nan_to_num(missing, nan=1.0), *limits)
+        better = np.clip(gains * np.nan_to_num(missing, nan=1.0), limits[0], limits[1])
         if step == ROUNDS - 1 or np.abs(20 * np.log10(better / gains)).max() < CLOSE:
             break
         gains = better

@@ -77,7 +77,7 @@ def energies(image: Image, weight: Image, sigmas: Sequence[float]) -> F64:
 
 
 def products(some: Sequence[Image], others: Sequence[Image], weight: Image) -> F64:
-    """Mean product of the bands [h, w] of two pictures, weighted by a matte [h, w]; of a picture with itself its energies."""
+    """Mean product of the bands [h, w] of two pictures, weighted by a matte [h, w]; of one with itself its energies."""
     total = max(float(weight.sum()), 1e-9)
     return np.array([float((a * b * weight).sum()) / total for a, b in zip(some, others, strict=True)])
 
@@ -133,7 +133,8 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
 def gains(face: ArrayLike, plate: ArrayLike, limits: Sequence[float]) -> list[float]:
     """Amplitude gain of each band that brings the face's energies to the plate's, clamped to ``limits``."""
     ratio = (np.maximum(plate, 0) + FLOOR) / (np.asarray(face, np.float64) + FLOOR)
-    return np.clip(np.sqrt(ratio), *limits).tolist()
+    found: list[float] = np.clip(np.sqrt(ratio), limits[0], limits[1]).tolist()
+    return found
 
 
 def gained(grey: Image, gains: Sequence[float], size: float) -> Image | None:

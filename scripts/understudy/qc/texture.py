@@ -1,4 +1,4 @@
-"""Texture of the new skin against the plate's: the signed index, what else tells of invented detail, and a track's road.
+"""Texture of the new skin against the plate's: the signed index, what tells of invented detail, and a track's road.
 
 Images are crops of one frame, float32 ``[h, w, 3]``, display RGB. Both are compared as they are seen, the new skin with
 its grain and the plate with its own: no noise floor is taken off.
@@ -33,6 +33,8 @@ ALIKE: Final = 15.0
 """Distance in L*a*b* from the face's skin up to which what lies around it is skin."""
 GOOD: Final = (-1.5, 1.0)
 """Index between which a face is on neither road, in dB."""
+DEBT: Final = 6.0
+"""Resolution debt in dB from which it is told."""
 CRISP_EYES, SPIKY = 2.0, 1.0
 """Excess of the eyes' index over the skin's in dB, and of kurtosis, from which a restorer's hand shows."""
 
@@ -63,10 +65,11 @@ def texture_index(
 
     Returns
     -------
-    ``texture_index``, the mean of the three finest bands weighted 1, 2, 1; the bands ``texture_1`` .. ``texture_8``, named
-    by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the result's skin over the skin
-    around it; ``texture_eyes``, by how much the eyes' index is above the skin's; ``texture_spikes``, by how much the
-    kurtosis of the finest band is above the plate's (what a network invents is sparse and spiky). All in dB but the last.
+    ``texture_index``, the mean of the three finest bands weighted 1, 2, 1; the bands ``texture_1`` .. ``texture_8``,
+    named by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the result's skin over the
+    skin around it; ``texture_eyes``, by how much the eyes' index is above the skin's; ``texture_spikes``, by how much
+    the kurtosis of the finest band is above the plate's (what a network invents is sparse and spiky). All but the last
+    in dB.
     """
     numbers: dict[str, Number] = dict.fromkeys(NUMBERS)
     coarsest = COARSEST * face_px / texture.FACE
@@ -158,13 +161,25 @@ def told(found: Mapping[str, Any], ends: Mapping[str, Any], limits: Sequence[flo
     if found.get("road") in ("too soft", "over-enhanced"):
         index, soft = found["fit"]["blended"]["index"], found["road"] == "too soft"
         flags.append(
-            ends
+            dict(ends)
             | {
                 "kind": "texture solved",
                 "level": "info",
                 "value": index,
                 "reason": f"{found['road']} by {index:+.1f} dB before gains: {_done(found, limits)}",
                 "action": _next(found, limits, soft),
+            }
+        )
+    owed = found["debt"]
+    if owed is not None and owed > DEBT:
+        flags.append(
+            dict(ends)
+            | {
+                "kind": "resolution debt",
+                "level": "info",
+                "value": owed,
+                "reason": f"the network saw the face {owed:.1f} dB smaller than the plate shows it",
+                "action": "raise swap.boost, or take a larger network, where the skin is too soft",
             }
         )
     hand = []
@@ -174,7 +189,7 @@ def told(found: Mapping[str, Any], ends: Mapping[str, Any], limits: Sequence[flo
         hand.append(f"the finest detail is spikier than the plate's (kurtosis {found['texture_spikes']:+.1f})")
     if found.get("restored") and hand:
         flags.append(
-            ends
+            dict(ends)
             | {
                 "kind": "invented detail",
                 "level": "warn",

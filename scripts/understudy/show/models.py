@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ WHY_LEAST_SCORE: Final = (
 )
 MOST_RESTORED: Final = 0.85
 MOST_BOOST: Final = 768
+MOST_DEBT: Final = 6.0
+"""Resolution debt in dB from which a look is warned of: the network shows half of the face's pixels on a side."""
 
 
 def models_of(stage: str, settings: Settings, cards: Cards, *, by_picture: bool = False) -> tuple[str, ...]:
@@ -174,6 +177,45 @@ def costs(settings: Settings, cards: Cards) -> Iterator[str]:
     if passes > 1:
         size = cards[swap["model"]]["size"]
         yield f"{passes} passes of {swap['model']} a face (boost {swap['boost']} over {size})"
+
+
+def network_px(settings: Settings, cards: Cards) -> int | None:
+    """Side in pixels that the look's swapper sees a face in; None where it shows it at the plate's own pixels."""
+    swap = settings["swap"]
+    size: int | None = cards[swap["model"]].get("size") if swap["model"] else None
+    return size and max(size, swap["boost"] if swap["engine"] == "onnx" else 0)
+
+
+def debt(extent: float, network: int | None) -> float | None:
+    """Resolution debt of a face of so many pixels, in dB: 20 log10 (extent / network).
+
+    What a swap will lack before any network has run; 0 and less is no debt.
+    """
+    return 20 * math.log10(extent / network) if network and extent > 0 else None
+
+
+def debts(settings: Settings, cards: Cards, extents: Mapping[str, float]) -> Iterator[str]:
+    """What a person should know of a shot's tracks before they spend a night on its look.
+
+    Parameters
+    ----------
+    extents:
+        Largest extent of each cast track in pixels.
+    """
+    network = network_px(settings, cards)
+    for track, extent in sorted(extents.items()):
+        owed = debt(extent, network)
+        if owed is not None and owed > MOST_DEBT:
+            yield (
+                f"track {track}: a face of up to {extent:.0f} pixels goes through {network} of"
+                f" {settings['swap']['model']}: a resolution debt of {owed:.1f} dB, which is soft skin;"
+                f" {_relief(settings)}"
+            )
+
+
+def _relief(settings: Settings) -> str:
+    rest = "" if settings["enhance"]["model"] else " or name a restorer in enhance.model"
+    return f"raise swap.boost, take a larger network{rest}"
 
 
 def _passes(settings: Settings, cards: Cards, where: str) -> int:

@@ -12,7 +12,7 @@ from understudy.errors import ConfigError
 from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
-from understudy.show.models import every_model, models_of, pack_models
+from understudy.show.models import every_model, models_of, network_px, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
 from understudy.trust.licences import licence_rows
@@ -187,9 +187,11 @@ class Plan:
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
             own["resolved"] = settings
             own["purpose"] = show.purpose
+            own["network"] = network_px(settings, show.models)
             own["models"] = licence_rows(self.models("qc", shot), show.models)
         if stage == "hero":
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
+            own["network"] = network_px(settings, show.models)
         return own
 
     def _members(self, look: Mapping[str, Any]) -> dict[str, list[str]]:

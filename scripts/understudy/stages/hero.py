@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from understudy.comp.lay import back
 from understudy.comp.match import Sample
 from understudy.comp.paste import same
+from understudy.comp.texture import extent
 from understudy.faces.geometry import iod
+from understudy.faces.tracks import Track
 from understudy.media import stills
 from understudy.media.colour import to_display
 from understudy.media.patches import lay
@@ -17,6 +20,7 @@ from understudy.media.proxy import proxy
 from understudy.qc.sheet import choose_heroes
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
+from understudy.show.models import MOST_DEBT, debt
 from understudy.stages.align import cuts_of
 from understudy.stages.composite import finish_frame
 from understudy.stages.crops import Cut, cut_out
@@ -82,4 +86,12 @@ def hero(job: Job) -> Facts:
         lay(finished, (0, 0), [patch for _, patch in changed])
         for kind, image in (("plate", plain), ("result", finished)):
             stills.write(job.folder / f"{kind}.{number:07d}.png", proxy(image, plate), kind="png", depth=8)
-    return {"shot": job.shot, "frames": numbers, "why": [chosen.why for chosen in heroes]}
+    why = [", ".join([chosen.why, *owing(tracks, chosen.frame, job.settings["network"])]) for chosen in heroes]
+    return {"shot": job.shot, "frames": numbers, "why": why}
+
+
+def owing(tracks: Iterable[Track], frame: int, network: int | None) -> list[str]:
+    """The resolution debt of the largest face on a frame, in words, where it is worth a warning."""
+    there = [track.points[frame - int(track.frames[0])] for track in tracks if frame in track.frames]
+    owed = debt(max(map(extent, there)), network) if there else None
+    return [f"{owed:.0f} dB debt"] if owed is not None and owed > MOST_DEBT else []
