@@ -186,7 +186,7 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
         if (skin := _held(sample, area, flat))
     }
     known = list(held.values())
-    grained = solve.Grain(noise, known)
+    grained = solve.Grain(noise, known, added=settings["grain"])
 
     def coloured(share: float) -> dict[str, Any]:
         """The colour fit at a share of what restoring changes."""

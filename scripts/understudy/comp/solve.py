@@ -110,10 +110,12 @@ class Grain:
     ----------
     model:
         The plate's, see `grain.measure`; None where it has none.
+    added:
+        Whether the look adds any.
     """
 
-    def __init__(self, model: Mapping[str, Any] | None, skins: Sequence[Skin]) -> None:
-        self._model, self._skins = model, skins
+    def __init__(self, model: Mapping[str, Any] | None, skins: Sequence[Skin], *, added: bool = True) -> None:
+        self._model, self._skins, self._added = model, skins, added
         self._texture = 0.0
         if model is not None:
             whole = self._measured([skin.crop for skin in skins])
@@ -127,11 +129,12 @@ class Grain:
 
     def __call__(self, faces: Sequence[Image]) -> list[F64]:
         """Energies of what will be added to each face [h, w]."""
-        if self._model is None:
-            return [np.zeros(len(skin.plate)) for skin in self._skins]
         greys = [cv2.merge((face, face, face)) for face in faces]
-        # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
-        self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
+        if self._model is not None:
+            # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
+            self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
+        if self._model is None or not self._added:
+            return [np.zeros(len(skin.plate)) for skin in self._skins]
         return [
             skin.energies(
                 texture.luma(
@@ -189,7 +192,7 @@ def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> fl
 
 def shares(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grain) -> list[float]:
     """`share` of each sample that has skin; ``pairs`` are the engine's faces and the restored ones."""
-    grains = grained([(soft + hard) / 2 for soft, hard in pairs])
+    grains = grained([cv2.addWeighted(soft, 0.5, hard, 0.5, 0) for soft, hard in pairs])
     found = []
     for (soft, hard), skin, added in zip(pairs, skins, grains, strict=True):
         one, other = skin.bands(soft), skin.bands(hard)
@@ -245,7 +248,9 @@ class Tuned:
 
 
 def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: Sequence[float]) -> Tuned:
-    """Gain of each band, within ``limits``, at which face and grain have the plate's energies.
+    """Gain of each band at which face and grain have the plate's energies, within ``limits``.
+
+    The more of the plate's band is grain, the nearer to 1 its limits are.
 
     Bands overlap, so a gain of one moves its neighbours' energies, and what grain is lacking depends on all of them:
     the gains are applied, measured and corrected until they are close.
@@ -263,7 +268,11 @@ def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: 
                 for own, added, skin in zip(made, grains, skins, strict=True)
             ]
         )
-        better = np.clip(gains * np.nan_to_num(missing, nan=1.0), limits[0], limits[1])
+        # A band of which grain is most has nothing to win by a gain, and what is drawn there is not the plate's.
+        rooms = [spread(1 - added / (skin.plate + texture.FLOOR)) for added, skin in zip(grains, skins, strict=True)]
+        room = np.clip(np.nan_to_num(median(rooms), nan=1.0), 0, 1)
+        least, most = (limit**room for limit in limits)
+        better = np.clip(gains * np.nan_to_num(missing, nan=1.0), least, most)
         if step == ROUNDS - 1 or np.abs(20 * np.log10(better / gains)).max() < CLOSE:
             break
         gains = better
