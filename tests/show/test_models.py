@@ -13,6 +13,7 @@ import yaml
 
 from understudy.errors import ConfigError, LicenceError, UnderstudyError
 from understudy.show.load import Show
+from understudy.show.models import debt
 
 Load = Callable[..., Show]
 Look = Callable[..., Show]
@@ -171,3 +172,29 @@ def test_every_look_that_is_delivered_holds(folder: Path, root: Path, load: Load
     assert "9 passes of hyperswap_1a_256 a face (boost 768 over 256)" in told
     with pytest.raises(UnderstudyError, match="may not be used for the purpose 'commercial'"):
         load(models=cards, only="stills")
+
+
+def test_a_resolution_debt_is_warned_of_once_the_tracks_are_known(look: Look) -> None:
+    show = look(swap=INSWAPPER, enhance={"model": "gfpgan_1.4"})
+    assert show.warnings() == []
+    record = show.work / "sh010" / "track.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"facts": {"extents": {"t01": 512.0, "t02": 200.0}}}))
+    # 512 over 128 pixels: 20 log10 4.
+    assert show.warnings() == [
+        "sh010: track t01: a face of up to 512 pixels goes through 128 of inswapper_128: a resolution debt of 12.0 dB,"
+        " which is soft skin; raise swap.boost, take a larger network"
+    ]
+    assert look(swap=INSWAPPER | {"boost": 384}, enhance={"model": "gfpgan_1.4"}).warnings() == []
+    (plain,) = look(swap=INSWAPPER).warnings()
+    assert plain.endswith("take a larger network or name a restorer in enhance.model")
+    assert look().warnings() == []  # the mesh shows the talent at the plate's own pixels
+    record.write_text("{")
+    assert look(swap=INSWAPPER).warnings() == []
+
+
+def test_debt_is_a_ratio_of_pixels_in_decibel() -> None:
+    assert debt(512, 128) == pytest.approx(12.04, abs=0.01)
+    assert debt(256, 256) == 0
+    assert debt(128, 256) == pytest.approx(-6.02, abs=0.01)
+    assert debt(300, None) is None
