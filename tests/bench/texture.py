@@ -220,20 +220,20 @@ def judge(case: Case, restored: list[float] = ANY, frames: int = 3) -> Verdict:
         values = [measured(new + grain(shape, 50 + s.moment.frame), s)["texture_index"] for s in samples]
         return float(np.median(values)), truth(new, of, grain(shape, 77), area)
 
-    def finished(**more: object) -> dict[str, float]:
+    def finished(fitted: dict[str, object]) -> dict[str, float]:
         """What is measured on finished frames, median."""
         rows = []
         for one in samples:
-            result, weight = match.finish(one.crop, one.face, one.matte, one.moment, fitted | more, COMPOSITE)
+            result, weight = match.finish(one.crop, one.face, one.matte, one.moment, fitted, COMPOSITE)
             rows.append(measured(one.crop + weight[..., None] * (result - one.crop), one))
         return {key: float(np.median(np.array([row[key] for row in rows], np.float64))) for key in rows[0]}
 
     def at(share: float | None) -> float:
         """Index of the finish at a share without gains."""
-        plain = fitted["texture"] | {"gains": [1.0] * 4}
-        return finished(texture=plain, restored=share if share is None else {"share": share})["texture_index"]
+        plain = {"gain": [1.0, 1.0], "restored": [share or 0.0] * 2}
+        return finished(match.fit(samples, MATCH | plain))["texture_index"]
 
-    done = finished()
+    done = finished(fitted)
     share = fitted["restored"]["share"] if fitted["restored"] else None
     return Verdict(
         index(case.swapped),

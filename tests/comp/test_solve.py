@@ -142,8 +142,8 @@ def test_a_face_that_is_the_plate_is_left_alone(strength: float) -> None:
     fitted = match.fit([one], BASE | {"grain": bool(strength)})
     json.dumps(fitted)
     found = fitted["texture"]
-    assert found["gains"] == pytest.approx([1] * 4, abs=0.05 if strength else 1e-9)
-    assert found["blended"]["index"] == pytest.approx(0, abs=0.15)
+    assert found["gains"] == pytest.approx([1] * 4, abs=0.1 if strength else 1e-9)
+    assert found["blended"]["index"] == pytest.approx(0, abs=0.3)
     assert fitted["restored"] is None
     if strength:
         return

@@ -55,6 +55,7 @@ REFUSED = [
     ({"detect": {"five": "landmarker"}}, "detect.landmarker names none", "name one"),
     ({"swap": INSWAPPER | {"strength": 0.8}}, "swap.strength is 0.8: it moves away from the performer's own vector", "set detect.recogniser to arcface_w600k_r50, which inswapper_128 is fed by"),
     ({"swap": INSWAPPER | {"strength": 0.8}, "detect": {"recogniser": "sface_2021_dec"}}, "swap.strength is 0.8", "set detect.recogniser to arcface_w600k_r50"),
+    ({"swap": {"donor": True}}, "swap.donor lays the talent's own skin over a network's face", "set swap.donor to false"),
     ({"match": {"restored": [0.8, 0.6]}}, "match.restored is [0.8, 0.6]", "write the least first, then the most"),
     ({"swap": HYPERSWAP | {"boost": 384}}, "a crop of 384 pixels cannot be made of phases of 256", "set boost to one of 256, 512, 768, 1024"),
     ({"swap": INSWAPPER | {"boost": 640}}, "a crop of 640 pixels cannot be made of phases of 128", "set boost to one of 128, 256, 384, 512, 768, 1024"),

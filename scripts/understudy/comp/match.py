@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from understudy.comp import colour, grain, light, solve, texture
 from understudy.comp.blend import blend
+from understudy.comp.donor import donate
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
 from understudy.comp.skin import forehead
@@ -34,10 +35,21 @@ class Laid:
         The engine's, float32 display RGB [h, w, 3].
     change:
         What restoring changes of it at full strength, [h, w, 3]; None where the look restores nothing.
+    donor:
+        The talent's own skin, [h, w, 3], and where it is shown [h, w]; None where the look takes no texture from it.
     """
 
     swapped: Image
     change: Image | None = None
+    donor: tuple[Image, Image] | None = None
+
+    def within(self, box: tuple[slice, slice]) -> Laid:
+        """What lies in a box."""
+        return Laid(
+            self.swapped[box],
+            None if self.change is None else self.change[box],
+            None if self.donor is None else (self.donor[0][box], self.donor[1][box]),
+        )
 
     def at(self, share: float) -> Image:
         """The face with a share of what restoring changes."""
@@ -102,6 +114,14 @@ def _where(blocks: Image, matte: Image, points: NDArray[np.floating]) -> Image:
     step = _step(points)
     whole = np.maximum(blocks, forehead(points, matte.shape, step) * reduced(matte, step))
     return np.minimum(2 * enlarged(whole, step, matte.shape), 1)
+
+
+def _made(face: Laid, share: float, where: Image, points: NDArray[np.floating]) -> Image:
+    """A face at a share of what restoring changes, with the donor's skin where it is given (see `_where`)."""
+    if face.donor is None:
+        return face.at(share)
+    skin, shown = face.donor
+    return donate(face.at(share), skin, where * shown, texture.extent(points))
 
 
 def _toned(
@@ -196,26 +216,29 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
             return colour.solve("none", still, still)
         return colour.solve(settings["colour"], found["face"], found["crop"])
 
-    def toned(share: float, fitted: Mapping[str, Any]) -> list[Image]:
-        """Luma of the faces in the plate's colour and light."""
-        return [
-            texture.luma(_toned(sample, sample.face.at(share), fitted, area, settings["light"]))
-            for sample, area in zip(samples, blocks, strict=True)
-        ]
+    def toned(share: float, fitted: Mapping[str, Any], *, donor: bool) -> list[Image]:
+        """Luma of the faces in the plate's colour and light, with the donor's skin or without."""
+        lumas = []
+        for sample, area in zip(samples, blocks, strict=True):
+            laid = sample.face if donor else replace(sample.face, donor=None)
+            made = _made(laid, share, _where(area, sample.matte, sample.points), sample.points)
+            lumas.append(texture.luma(_toned(sample, made, fitted, area, settings["light"])))
+        return lumas
 
     share, restored, levels = 0.0, None, {}
     least, most = settings["restored"]
     if any(sample.face.change is not None for sample in samples):
         middle = coloured((least + most) / 2)
-        pair = [[skin.of(faces[k]) for k, skin in held.items()] for faces in (toned(end, middle) for end in (0, 1))]
-        found = solve.shares(list(zip(*pair, strict=True)), known, grained)
+        # A donor's fine bands would hide what the restorer does to them.
+        ends = [toned(end, middle, donor=False) for end in (0, 1)]
+        pair = [[skin.of(faces[k]) for k, skin in held.items()] for faces in ends]
+        wanted = solve.wanted(list(zip(*pair, strict=True)), known, grained)
         for name, made in zip(("swapped", "restored"), pair, strict=True):
             levels[name] = solve.levels(made, known, grained)
-        wanted = float(np.median(found)) if found else most
-        share = float(np.clip(wanted, least, most))
+        share = most if wanted is None else float(np.clip(wanted, least, most))
         restored = {"share": share, "wanted": wanted, "range": [least, most]}
     solved = coloured(share)
-    faces = toned(share, solved)
+    faces = toned(share, solved, donor=True)
     sigma = _defocus(samples, faces, skins)
     sharp = [skin.of(gaussian(faces[k], sigma)) for k, skin in held.items()]
     tuned = solve.tune(sharp, known, grained, settings["gain"])
@@ -272,12 +295,13 @@ def finish(
     share = fitted["restored"]["share"] if fitted["restored"] else 0.0
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = colour.apply(face.at(share)[box], fitted["colour"]["matrix"])
     blocks, step = _skin(laid, near), _step(near)
+    where = _where(blocks, laid, near) if look["texture"] or face.donor else laid
+    new = colour.apply(_made(face.within(box), share, where, near), fitted["colour"]["matrix"])
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
     if look["texture"]:
-        new = texture.apply(new, fitted["texture"], size, _where(blocks, laid, near))
+        new = texture.apply(new, fitted["texture"], size, where)
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
     if look["grain"] and fitted["grain"] is not None:

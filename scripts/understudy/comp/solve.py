@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import grain, texture
-from understudy.comp.resample import Image
+from understudy.comp.resample import Image, gaussian
 from understudy.comp.skin import LAID, patches
 
 F64 = NDArray[np.float64]
@@ -117,24 +117,31 @@ class Grain:
     def __init__(self, model: Mapping[str, Any] | None, skins: Sequence[Skin], *, added: bool = True) -> None:
         self._model, self._skins, self._added = model, skins, added
         self._texture = 0.0
-        if model is not None:
-            whole = self._measured([skin.crop for skin in skins])
-            self._texture = max(whole**2 - float(np.median(model["sigma"])) ** 2, 0.0)
         self.own = 0.0
         """Sigma of luma of the faces' own, as of the last call."""
+        if model is not None:
+            plates = [texture.luma(skin.crop) for skin in skins]
+            self._flat = [grain.flat(skin.crop, skin.flat) for skin in skins]
+            levels = np.concatenate([np.zeros(0), *(plate[at] for plate, at in zip(plates, self._flat, strict=True))])
+            known = grain.variance_at(model, levels.astype(np.float32)[None]).mean() if len(levels) else 0.0
+            # Skin is never so flat that no texture is measured with its grain; the plate's tells how much.
+            self._texture = max(self._measured(plates) - float(known), 0.0)
 
-    def _measured(self, images: Sequence[Image]) -> float:
-        found = grain.measure([(image, skin.flat) for image, skin in zip(images, self._skins, strict=True)])
-        return float(np.median(found["sigma"])) if found else 0.0
+    def _measured(self, faces: Sequence[Image]) -> float:
+        """Variance of luma on the pixels where the plate is flattest."""
+        parts = [
+            (face - gaussian(face, grain.DETREND))[at] for face, at in zip(faces, self._flat, strict=True)
+        ]
+        left = np.concatenate([np.zeros(0), *parts])
+        return float(np.median(np.abs(left)) / 0.6745) ** 2 if len(left) else 0.0
 
     def __call__(self, faces: Sequence[Image]) -> list[F64]:
         """Energies of what will be added to each face [h, w]."""
-        greys = [cv2.merge((face, face, face)) for face in faces]
         if self._model is not None:
-            # Skin is never so flat that no texture is measured with its grain; the plate's skin tells how much.
-            self.own = float(np.sqrt(max(self._measured(greys) ** 2 - self._texture, 0.0)))
+            self.own = math.sqrt(max(self._measured(faces) - self._texture, 0.0))
         if self._model is None or not self._added:
             return [np.zeros(len(skin.plate)) for skin in self._skins]
+        greys = [cv2.merge((face, face, face)) for face in faces]
         return [
             skin.energies(
                 texture.luma(
@@ -190,16 +197,23 @@ def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> fl
     return found
 
 
-def shares(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grain) -> list[float]:
-    """`share` of each sample that has skin; ``pairs`` are the engine's faces and the restored ones."""
-    grains = grained([cv2.addWeighted(soft, 0.5, hard, 0.5, 0) for soft, hard in pairs])
-    found = []
-    for (soft, hard), skin, added in zip(pairs, skins, grains, strict=True):
-        one, other = skin.bands(soft), skin.bands(hard)
-        own = texture.products(one, one, skin.area)
-        cross = texture.products(one, other, skin.area)
-        restored = texture.products(other, other, skin.area)
-        found.append(share(own, cross, restored, added, skin.plate))
+def wanted(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grain) -> float | None:
+    """Share of the restored face that a track asks for, the median of its samples' (see `share`); None without skin.
+
+    ``pairs`` are the engine's faces and the restored ones. What grain is lacking depends on the share, so it is asked
+    for half of the restored face first, then for the share that was found.
+    """
+    parts = [(skin.bands(soft), skin.bands(hard)) for (soft, hard), skin in zip(pairs, skins, strict=True)]
+    energies = [
+        [texture.products(one, other, skin.area) for one, other in ((own, own), (own, hard), (hard, hard))]
+        for (own, hard), skin in zip(parts, skins, strict=True)
+    ]
+    found: float | None = None
+    for _ in range(2 if skins else 0):
+        at = 0.5 if found is None else found
+        grains = grained([cv2.addWeighted(soft, 1 - at, hard, at, 0) for soft, hard in pairs])
+        rows = zip(energies, grains, skins, strict=True)
+        found = float(np.median([share(s, c, e, added, skin.plate) for (s, c, e), added, skin in rows]))
     return found
 
 
@@ -269,7 +283,10 @@ def tune(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain, limits: 
             ]
         )
         # A band of which grain is most has nothing to win by a gain, and what is drawn there is not the plate's.
-        rooms = [spread(1 - added / (skin.plate + texture.FLOOR)) for added, skin in zip(grains, skins, strict=True)]
+        rooms = [
+            spread((1 - added / (skin.plate + texture.FLOOR)).tolist())
+            for added, skin in zip(grains, skins, strict=True)
+        ]
         room = np.clip(np.nan_to_num(median(rooms), nan=1.0), 0, 1)
         least, most = (limit**room for limit in limits)
         better = np.clip(gains * np.nan_to_num(missing, nan=1.0), least, most)

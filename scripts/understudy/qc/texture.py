@@ -219,9 +219,10 @@ def _next(found: Mapping[str, Any], limits: Sequence[float], soft: bool) -> str:
     """The next step of a track on one of the roads."""
     restored, fit = found["restored"], found["fit"]
     steps = []
-    if soft and restored and restored["wanted"] > restored["share"]:
+    asked = 0.0 if not restored or restored["wanted"] is None else restored["wanted"] - restored["share"]
+    if soft and asked > 0:
         steps.append("raise the upper end of match.restored")
-    if not soft and restored and restored["wanted"] < restored["share"]:
+    if not soft and asked < 0:
         steps.append("lower the lower end of match.restored")
     if soft:
         steps.append("raise swap.boost" if restored else "raise swap.boost, name a restorer in enhance.model")

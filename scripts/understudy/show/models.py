@@ -122,6 +122,12 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
             where=where,
             fix="set swap.engine to onnx (dfm and external for models of these families)",
         )
+    if swap["engine"] == "mesh" and swap["donor"]:
+        raise ConfigError(
+            "swap.donor lays the talent's own skin over a network's face, and the engine mesh shows that skin already",
+            where=where,
+            fix="set swap.donor to false, or swap.engine to onnx with a swap.model",
+        )
     if swap["engine"] != "mesh" and not swap["model"]:
         raise ConfigError(f"swap.engine {swap['engine']} needs swap.model", where=where, fix="name a swapper")
     if detect["faces"] == "embedded":

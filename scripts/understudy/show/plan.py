@@ -146,7 +146,7 @@ class Plan:
             "stage": stage,
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
             "settings": self._settings(stage, shot) | self._contracts(models),
-            "code": code_of(stage, self._resolved[shot]["swap"]["engine"]),
+            "code": code_of(stage, self._engine(shot)),
             **self._runtime(models),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
@@ -193,6 +193,11 @@ class Plan:
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
             own["network"] = network_px(settings, show.models)
         return own
+
+    def _engine(self, shot: str) -> str:
+        """The one engine that a shot's stages run; empty where a donor runs beside it."""
+        swap = self._resolved[shot]["swap"]
+        return "" if swap["donor"] else str(swap["engine"])
 
     def _members(self, look: Mapping[str, Any]) -> dict[str, list[str]]:
         """The models that make up insightface's pack, where a look has it find the faces."""

@@ -29,7 +29,7 @@ from understudy.stages.faces import Face
 from understudy.stages.match import fits_of
 from understudy.stages.matte import Seers, layers_of, roto_of
 from understudy.stages.plates import frames_of
-from understudy.stages.swap import Performers
+from understudy.stages.swap import Performers, donors_of
 from understudy.stages.tracks import cast_of, moment_of
 
 HEROES = 6
@@ -57,6 +57,7 @@ def hero(job: Job) -> Facts:
     plate, frames = frames_of(job, numbers)
     images = {number: frames.read(number) for number in numbers}
     performers = Performers(job, stages["swap"], cast, roles)
+    donors = donors_of(job, stages["swap"], cast, roles)
     enhancer = Enhancer(job, stages["enhance"], cast) if stages["enhance"]["model"] else None
     seers, roto = Seers(job, stages["matte"]), roto_of(stages["matte"], plate)
     made: dict[int, tuple[list[Cut], list[Face], list[np.ndarray]]] = {}
@@ -66,7 +67,8 @@ def hero(job: Job) -> Facts:
         crops = [to_display(cut_out(images[number], cut), plate) for cut in cuts]
         news = performers.make(cuts, crops)
         restored = enhancer.make(cuts, crops, news) if enhancer else [None] * len(cuts)
-        faces = [Face(new, better) for new, better in zip(news, restored, strict=True)]
+        skins = donors.make(cuts, crops) if donors else [None] * len(cuts)
+        faces = [Face(*pages) for pages in zip(news, restored, skins, strict=True)]
         mattes = []
         for cut, crop, face in zip(cuts, crops, faces, strict=True):
             track, engine = cast[cut.track], back(face.new.matte, face.new.transform, crop.shape[:2])
