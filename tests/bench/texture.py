@@ -9,7 +9,7 @@ faces have none. Prints one line per case, and says by its exit code whether all
 
 - the index of each face, as QC takes it, within half a decibel of the same number by scipy on known components;
 - after solve, gains and grain no band from 1 to 8 pixels (of a face of 512) more than 1 dB away, unless there was
-  nothing to solve with: a face that is too soft, no restorer, and a gain at its limit;
+  nothing to solve with: a face that is much too soft, and no restorer (a case for the donor);
 - the solved share nearer to the plate than 65, 75 and 80 % (or as near, where one of them is right by chance).
 """
 
@@ -46,6 +46,8 @@ INVENTED = 0.2
 """Energy of invented texture, as a part of the fine bands'."""
 FOLK = (0.65, 0.75, 0.8)
 ANY = [0.0, 1.0]
+SOFT = -2.5
+"""True index in dB from which a face that nobody restored is past mending by gains."""
 # The mesh on each portrait: the mean face through an affine map that was fitted to the landmark network's points.
 FACES = {
     "hopper": [[87.79, 4.1, -2.3, 265.61], [-3.52, 87.19, -0.77, 213.61]],
@@ -192,7 +194,7 @@ class Verdict:
     @property
     def hopeless(self) -> bool:
         """Too soft, and nothing restored: no gain draws what is not there."""
-        return self.share is None and max(self.gains) >= MATCH["gain"][1]
+        return self.share is None and self.swapped[1] < SOFT
 
     @property
     def best(self) -> bool:
