@@ -67,6 +67,11 @@ class Skin:
         """Energies of the plate's bands, finest first; as many as the face is large enough for."""
         return self.energies(texture.luma(self.crop))
 
+    @property
+    def fine(self) -> int:
+        """How many of the bands make the index: those that end at 4 pixels of a face of 512, three at most."""
+        return min(len(self.plate) - 1, len(texture.WEIGHTS))
+
     def of(self, face: Image) -> Image:
         """What of a face [H, W] at the crop's pixels lies in the box."""
         return np.ascontiguousarray(face[self.box])
@@ -213,7 +218,9 @@ def wanted(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained:
         at = 0.5 if found is None else found
         grains = grained([cv2.addWeighted(soft, 1 - at, hard, at, 0) for soft, hard in pairs])
         rows = zip(energies, grains, skins, strict=True)
-        found = float(np.median([share(s, c, e, added, skin.plate) for (s, c, e), added, skin in rows]))
+        found = float(
+            np.median([share(*(part[: skin.fine] for part in (*own, added, skin.plate))) for own, added, skin in rows])
+        )
     return found
 
 
@@ -242,7 +249,7 @@ def levels(faces: Sequence[Image], skins: Sequence[Skin], grained: Grain) -> dic
 
 def _levels(made: Sequence[F64], grains: Sequence[F64], skins: Sequence[Skin]) -> dict[str, Any]:
     found = [
-        texture.index(own + added, skin.plate)
+        texture.index(own + added, skin.plate, skin.fine)
         for own, added, skin in zip(made, grains, skins, strict=True)
     ]
     bands = median([spread(ratios) for _, ratios in found])

@@ -82,13 +82,13 @@ def products(some: Sequence[Image], others: Sequence[Image], weight: Image) -> F
     return np.array([float((a * b * weight).sum()) / total for a, b in zip(some, others, strict=True)])
 
 
-def index(result: ArrayLike, plate: ArrayLike) -> tuple[float, list[float]]:
+def index(result: ArrayLike, plate: ArrayLike, fine: int = len(WEIGHTS)) -> tuple[float, list[float]]:
     """Texture index in dB, and each band's, of energies finest first: negative is too soft, positive over-enhanced.
 
-    The index is the mean of the three finest bands, weighted 1, 2, 1.
+    The index is the mean of the ``fine`` finest bands, three at most, weighted 1, 2, 1.
     """
     ratio = 10 * np.log10((np.asarray(result, np.float64) + FLOOR) / (np.asarray(plate, np.float64) + FLOOR))
-    weights = np.array(WEIGHTS[: len(ratio)])
+    weights = np.array(WEIGHTS[: min(fine, len(ratio))])
     mean = float(ratio[: len(weights)] @ weights / weights.sum()) if len(ratio) else 0.0
     return mean, ratio.tolist()
 

@@ -65,8 +65,8 @@ def texture_index(
 
     Returns
     -------
-    ``texture_index``, the mean of the three finest bands weighted 1, 2, 1; the bands ``texture_1`` .. ``texture_8``,
-    named by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the result's skin over the
+    ``texture_index``, the mean of the three finest bands up to 4 pixels, weighted 1, 2, 1; the bands ``texture_1`` ..
+    ``texture_8``, named by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the result's skin over the
     skin around it; ``texture_eyes``, by how much the eyes' index is above the skin's; ``texture_spikes``, by how much
     the kurtosis of the finest band is above the plate's (what a network invents is sparse and spiky). All but the last
     in dB.
@@ -84,17 +84,19 @@ def texture_index(
     new, old = (texture.bands(texture.luma(image[box]), sigmas) for image in (result, plate))
     weight = area[box].astype(np.float32)
     own = texture.products(new, new, weight)
-    mean, bands = texture.index(own, texture.products(old, old, weight))
+    # The index ends at 4 pixels of a face of 512, a band before the last.
+    fine = len(own) - 1
+    mean, bands = texture.index(own, texture.products(old, old, weight), fine)
     numbers |= {"texture_index": mean} | dict(zip(BANDS[len(BANDS) - len(bands) :], bands, strict=True))
     numbers["texture_spikes"] = _kurtosis(new[0], area[box]) - _kurtosis(old[0], area[box])
     if around is not None and int(around[box].sum()) >= FEWEST:
         beside = around[box].astype(np.float32)
-        numbers["texture_around"] = texture.index(own, texture.products(new, new, beside))[0]
+        numbers["texture_around"] = texture.index(own, texture.products(new, new, beside), fine)[0]
     if points is not None:
         seen = eyes(points[:, :2] - np.array([left, top]), weight.shape).astype(np.float32)
         if seen.sum() >= FEWEST:
-            lids = (texture.products(each, each, seen) for each in (new, old))
-            numbers["texture_eyes"] = texture.index(*lids)[0] - mean
+            open_, before = (texture.products(each, each, seen) for each in (new, old))
+            numbers["texture_eyes"] = texture.index(open_, before, fine)[0] - mean
     return numbers
 
 

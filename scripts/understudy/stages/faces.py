@@ -43,8 +43,7 @@ def _blended(crop: np.ndarray, laid: np.ndarray, matte: np.ndarray, transform: M
 
 @dataclass(frozen=True)
 class Face:
-    """A new face: the engine's page, and where the look has any the restored one and a donor's, which is at the crop's own
-    pixels."""
+    """A new face: the engine's page, and where the look has any the restored one and a donor's at the crop's pixels."""
 
     new: NewFace
     restored: Restored | None = None
