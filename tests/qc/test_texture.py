@@ -89,10 +89,17 @@ def test_around_a_matte_only_skin_counts() -> None:
     assert not texture.skin_around(lab, 0 * matte, 8).any()
 
 
-def summary(blended: float, finished: float, gains: list[float], restored: Any = None, **more: Any) -> dict[str, Any]:
+def summary(
+    blended: float,
+    finished: float,
+    gains: list[float],
+    restored: Any = None,
+    matched: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
     fit = {"blended": {"index": blended}, "finished": {"index": finished}, "gains": gains}
     rows = [{"texture_index": finished + k, "texture_eyes": 0.0, "texture_spikes": 0.0} | more for k in (-1, 0, 2)]
-    return texture.summary(rows, {"texture": fit, "restored": restored}, None)
+    return texture.summary(rows, {"texture": fit, "restored": restored, "look": {"texture": matched}}, None)
 
 
 def test_a_track_on_neither_road_needs_no_words() -> None:
@@ -119,6 +126,12 @@ def test_what_was_done_is_told() -> None:
     (flag,) = texture.told(summary(-5.0, -4.0, [1.25, 1.25, 1.0, 1.0]), ENDS, [0.8, 1.25])
     assert "blend" not in flag["reason"]
     assert flag["action"] == "raise swap.boost, name a restorer in enhance.model, or widen match.gain"
+
+
+def test_gains_that_were_not_laid_are_not_told() -> None:
+    (flag,) = texture.told(summary(-5.0, 0.0, [1.25] * 4, matched=False), ENDS, [0.8, 1.25])
+    assert flag["reason"].endswith("nothing was done, match.texture is off")
+    assert flag["action"].endswith("or set match.texture to true")
 
 
 def test_a_restorers_hand_is_told_where_there_is_one() -> None:

@@ -296,7 +296,7 @@ def finish(
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
     blocks, step = _skin(laid, near), _step(near)
-    where = _where(blocks, laid, near) if look["texture"] or face.donor else laid
+    where = _where(blocks, laid, near)
     new = colour.apply(_made(face.within(box), share, where, near), fitted["colour"]["matrix"])
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])

@@ -176,9 +176,9 @@ def nearest(square: float, slope: float, fixed: float) -> float:
 def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> float:
     """How much of the restored face brings the texture index to 0, within 0..1; bands finest first.
 
-    At a share b a band has b^2 E_e + 2 b (1 - b) C + (1 - b)^2 E_s. In units of the plate's energies the weighted sum
-    of the finest three is a quadratic in b, whose root is the first answer. The index is a mean of logarithms, so the
-    quadratic is taken again in units of the energies at the answer before, which is Newton's method on the index.
+    At a share b a band has b^2 E_e + 2 b (1 - b) C + (1 - b)^2 E_s. In units of the plate's energies their weighted sum
+    is a quadratic in b, whose root is the first answer. The index is a mean of logarithms, so the quadratic is taken
+    again in units of the energies at the answer before, which is Newton's method on the index.
 
     Parameters
     ----------
@@ -189,10 +189,9 @@ def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> fl
     added:
         Energies of the grain that will be added.
     """
-    count = min(len(texture.WEIGHTS), len(plate))
-    s, c, e, n, p = (values[:count] for values in (swapped, cross, restored, added, plate))
-    weights, target = np.array(texture.WEIGHTS[:count]), p + texture.FLOOR
-    square, slope, fixed = e - 2 * c + s, 2 * (c - s), s + n + texture.FLOOR
+    weights, target = np.array(texture.WEIGHTS[: len(plate)]), plate + texture.FLOOR
+    square, slope = restored - 2 * cross + swapped, 2 * (cross - swapped)
+    fixed = swapped + added + texture.FLOOR
     found, unit = 0.0, target
     for _ in range(ROUNDS):
         own = weights / unit

@@ -66,10 +66,10 @@ def texture_index(
     Returns
     -------
     ``texture_index``, the mean of the three finest bands up to 4 pixels, weighted 1, 2, 1; the bands ``texture_1`` ..
-    ``texture_8``, named by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the result's skin over the
-    skin around it; ``texture_eyes``, by how much the eyes' index is above the skin's; ``texture_spikes``, by how much
-    the kurtosis of the finest band is above the plate's (what a network invents is sparse and spiky). All but the last
-    in dB.
+    ``texture_8``, named by their coarser limit in pixels of a face of 512; ``texture_around``, the index of the
+    result's skin over the skin around it; ``texture_eyes``, by how much the eyes' index is above the skin's;
+    ``texture_spikes``, by how much the kurtosis of the finest band is above the plate's (what a network invents is
+    sparse and spiky). All but the last in dB.
     """
     numbers: dict[str, Number] = dict.fromkeys(NUMBERS)
     coarsest = COARSEST * face_px / texture.FACE
@@ -144,6 +144,7 @@ def summary(
     if fitted:
         blended = fitted["texture"]["blended"]["index"]
         found |= {"road": road(blended), "restored": fitted["restored"], "fit": fitted["texture"]}
+        found["matched"] = fitted["look"]["texture"]
     return found | {"debt": debt}
 
 
@@ -207,14 +208,15 @@ def _done(found: Mapping[str, Any], limits: Sequence[float]) -> str:
     """What the fit did, in words."""
     restored, fit = found["restored"], found["fit"]
     gains = " / ".join(f"{gain:.2f}{' (limit)' if _at_limit(gain, limits) else ''}" for gain in fit["gains"])
-    words = [f"band gains {gains} from fine to coarse"]
+    words = []
+    if found["matched"]:
+        words += [f"band gains {gains} from fine to coarse", f"{fit['finished']['index']:+.1f} dB after them"]
     if restored:
         least, most = restored["range"]
         held = restored["share"] != restored["wanted"]
         limit = "" if not held else " (fixed)" if least == most else " (limit)"
         words.insert(0, f"blend solved at {restored['share']:.2f}{limit}")
-    after = fit["finished"]["index"]
-    return ", ".join([*words, f"{after:+.1f} dB after them"])
+    return ", ".join(words) if words else "nothing was done, match.texture is off"
 
 
 def _next(found: Mapping[str, Any], limits: Sequence[float], soft: bool) -> str:
@@ -228,10 +230,12 @@ def _next(found: Mapping[str, Any], limits: Sequence[float], soft: bool) -> str:
         steps.append("lower the lower end of match.restored")
     if soft:
         steps.append("raise swap.boost" if restored else "raise swap.boost, name a restorer in enhance.model")
-    if any(_at_limit(gain, limits) for gain in fit["gains"]):
-        steps.append("widen match.gain")
-    if road(fit["finished"]["index"]) == "as the plate":
+    if not found["matched"]:
+        steps.append("set match.texture to true")
+    elif road(fit["finished"]["index"]) == "as the plate":
         return "nothing: the gains made up for it"
+    elif any(_at_limit(gain, limits) for gain in fit["gains"]):
+        steps.append("widen match.gain")
     return ", or ".join(steps) if steps else "lower the look's texture or grain settings"
 
 
