@@ -54,6 +54,7 @@ rule qc:
         crops=chunks_of("align"),
         mattes=chunks_of("matte"),
         finished=chunks_of("composite"),
+        fit="<work>/{shot}/match.json",
         models=models_of("qc"),
     output:
         "<work>/{shot}/qc.json",

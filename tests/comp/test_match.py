@@ -108,7 +108,7 @@ def test_a_known_defocus_is_found() -> None:
 
 
 def test_gains_close_the_gap_and_are_clamped() -> None:
-    assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2]) == pytest.approx(
+    assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2], (0.8, 1.25)) == pytest.approx(
         [1.1, 0.8, 1.25], abs=1e-3
     )
 

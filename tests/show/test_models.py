@@ -13,6 +13,7 @@ import yaml
 
 from understudy.errors import ConfigError, LicenceError, UnderstudyError
 from understudy.show.load import Show
+from understudy.show.models import debt
 
 Load = Callable[..., Show]
 Look = Callable[..., Show]
@@ -61,6 +62,8 @@ REFUSED = [
     ({"detect": {"five": "landmarker"}}, "detect.landmarker names none", "name one"),
     ({"swap": INSWAPPER | {"strength": 0.8}}, "swap.strength is 0.8: it moves away from the performer's own vector", "set detect.recogniser to arcface_w600k_r50, which inswapper_128 is fed by"),
     ({"swap": INSWAPPER | {"strength": 0.8}, "detect": {"recogniser": "sface_2021_dec"}}, "swap.strength is 0.8", "set detect.recogniser to arcface_w600k_r50"),
+    ({"swap": {"donor": True}}, "swap.donor lays the talent's own skin over a network's face", "set swap.donor to false"),
+    ({"match": {"restored": [0.8, 0.6]}}, "match.restored is [0.8, 0.6]", "write the least first, then the most"),
     ({"swap": HYPERSWAP | {"boost": 384}}, "a crop of 384 pixels cannot be made of phases of 256", "set boost to one of 256, 512, 768, 1024"),
     ({"swap": INSWAPPER | {"boost": 640}}, "a crop of 640 pixels cannot be made of phases of 128", "set boost to one of 128, 256, 384, 512, 768, 1024"),
 ]  # fmt: skip
@@ -112,15 +115,15 @@ def test_a_studios_own_card_says_which_boosts_it_takes(folder: Path, root: Path,
 
 
 def test_warnings_come_once_for_all_shots_that_they_hold_for(look: Look) -> None:
-    show = look(swap=HYPERSWAP | {"boost": 1024}, enhance={"model": "gfpgan_1.4"}, match={"restored": 0.9})
+    show = look(swap=HYPERSWAP | {"boost": 1024}, enhance={"model": "gfpgan_1.4"}, match={"restored": [0.7, 0.9]})
     restored, boost = show.warnings()
-    assert restored.startswith("sh010, sh020: match.restored is 0.9: over 0.85 ") and "plastic" in restored
+    assert restored.startswith("sh010, sh020: match.restored goes up to 0.9: over 0.85 ") and "plastic" in restored
     assert boost.startswith("sh010, sh020: swap.boost is 1024: over 768 ")
 
 
 def test_what_is_within_the_fields_limits_is_not_warned_of(look: Look) -> None:
-    assert look(swap=HYPERSWAP | {"boost": 768}, enhance={"model": "gfpgan_1.4"}, match={"restored": 0.85}).warnings() == []
-    assert look(match={"restored": 1.0}).warnings() == []  # nothing is restored
+    assert look(swap=HYPERSWAP | {"boost": 768}, enhance={"model": "gfpgan_1.4"}, match={"restored": [0.85, 0.85]}).warnings() == []
+    assert look(match={"restored": [0, 1.0]}).warnings() == []  # nothing is restored
 
 
 @pytest.mark.parametrize(
@@ -177,3 +180,29 @@ def test_every_look_that_is_delivered_holds(folder: Path, root: Path, load: Load
     assert "9 passes of hyperswap_1a_256 a face (boost 768 over 256)" in told
     with pytest.raises(UnderstudyError, match="may not be used for the purpose 'commercial'"):
         load(models=cards, only="still_codeformer")
+
+
+def test_a_resolution_debt_is_warned_of_once_the_tracks_are_known(look: Look) -> None:
+    show = look(swap=INSWAPPER, enhance={"model": "gfpgan_1.4"})
+    assert show.warnings() == []
+    record = show.work / "sh010" / "track.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"facts": {"extents": {"t01": 512.0, "t02": 200.0}}}))
+    # 512 over 128 pixels: 20 log10 4.
+    assert show.warnings() == [
+        "sh010: track t01: a face of up to 512 pixels goes through 128 of inswapper_128: a resolution debt of 12.0 dB,"
+        " which is soft skin; raise swap.boost, take a larger network"
+    ]
+    assert look(swap=INSWAPPER | {"boost": 384}, enhance={"model": "gfpgan_1.4"}).warnings() == []
+    (plain,) = look(swap=INSWAPPER).warnings()
+    assert plain.endswith("take a larger network or name a restorer in enhance.model")
+    assert look().warnings() == []  # the mesh shows the talent at the plate's own pixels
+    record.write_text("{")
+    assert look(swap=INSWAPPER).warnings() == []
+
+
+def test_debt_is_a_ratio_of_pixels_in_decibel() -> None:
+    assert debt(512, 128) == pytest.approx(12.04, abs=0.01)
+    assert debt(256, 256) == 0
+    assert debt(128, 256) == pytest.approx(-6.02, abs=0.01)
+    assert debt(300, None) is None

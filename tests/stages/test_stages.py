@@ -22,6 +22,7 @@ from understudy.stages.align import STEP, box_of, cuts_of
 from understudy.stages.crops import Cut, read_cuts, write_cuts
 from understudy.stages.encode import sweep
 from understudy.stages.finished import finished
+from understudy.stages.hero import owing
 from understudy.stages.ingest import ingest
 from understudy.stages.match import chosen
 from understudy.stages.review import by_stage
@@ -85,6 +86,15 @@ def test_chunks_cut_the_same_boxes():
     whole = {(c.frame, c.box) for c in cuts_of(tracks, range(1, 21), pad, SIZE)}
     parts = {(c.frame, c.box) for r in (range(1, 8), range(8, 21)) for c in cuts_of(tracks, r, pad, SIZE)}
     assert whole == parts
+
+
+def test_a_frame_of_the_contact_sheet_says_what_its_largest_face_owes():
+    small, large = track("t01", 1, 3), track("t02", 2, 3)
+    object.__setattr__(large, "points", large.points * 8)
+    # 320 pixels over 128: 20 log10 2.5.
+    assert owing([small, large], 2, 128) == ["8 dB debt"]
+    assert owing([small, large], 1, 128) == []
+    assert owing([small, large], 2, None) == owing([small], 9, 128) == []
 
 
 def task(folder: Path, first: int, last: int, **changes: Any) -> Task:

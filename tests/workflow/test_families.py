@@ -69,11 +69,11 @@ def looks() -> dict[str, dict[str, Any]]:
     found["vendor"] = {"swap": {"engine": "external", "model": "vendor"}}
     found["insightface"] = {"swap": {"engine": "insightface", "model": "inswapper_128"}}
     for name in ("gfpgan_1.4", "codeformer", "gpen_bfr_256", "restoreformer_plus_plus"):
-        found[f"mesh.{name}"] = {"enhance": {"model": name, "fidelity": 0.25}, "match": {"restored": 0.5}}
+        found[f"mesh.{name}"] = {"enhance": {"model": name, "fidelity": 0.25}, "match": {"restored": [0.5, 0.5]}}
     found["both"] = {
         "swap": {"engine": "onnx", "model": "inswapper_128"},
         "enhance": {"model": "gfpgan_1.4"},
-        "match": {"restored": 0.8},
+        "match": {"restored": [0.8, 0.8]},
     }
     found["occluded"] = {
         "swap": {"engine": "onnx", "model": "inswapper_128"},
@@ -83,6 +83,7 @@ def looks() -> dict[str, dict[str, Any]]:
         "swap": {"engine": "onnx", "model": "inswapper_128"},
         "matte": {"parser": "bisenet_resnet_34", "regions": ["neck", "necklace", "cloth", "hair", "hat"]},
     }
+    found["donor"] = {"swap": {"engine": "onnx", "model": "inswapper_128", "donor": True}}
     found["mesh"] = {}
     return found
 
@@ -218,6 +219,25 @@ def test_occluders_and_regions_hold_the_matte_back(made: TestShow) -> None:
     assert 0.02 * whole.sum() < parsed.sum() < 0.98 * whole.sum()
 
 
+def test_a_donor_lends_its_skin_to_a_network(made: TestShow) -> None:
+    record = read_record(next((made.work / "donor" / "swap").glob("*.json")))
+    assert {"faces.tif", "donor.tif", "shown.tif"} <= set(record.files)
+    over, own = change(made, "donor", "inswapper_128"), change(made, "inswapper_128")
+    # Detail is exchanged, colour is not.
+    assert over.std() > 0.005
+    assert np.abs(np.median(over, axis=0)).max() < 0.01 < np.abs(np.median(own, axis=0)).max()
+
+
+def test_the_report_says_what_was_done_to_the_texture(made: TestShow) -> None:
+    (track,) = json.loads((made.out / "both" / "qc.json").read_text())["tracks"]
+    found = track["texture"]
+    assert found["restored"]["share"] == 0.8 and found["restored"]["range"] == [0.8, 0.8]
+    assert found["road"] in ("too soft", "over-enhanced", "as the plate")
+    assert len(found["fit"]["gains"]) == 4 and found["texture_index"] is not None
+    # A face of some 100 pixels through a network of 128.
+    assert found["debt"] < 0
+
+
 def test_what_ran_is_written_down(made: TestShow) -> None:
     ran = json.loads((made.out / "ghost_1_256" / "settings.json").read_text())
     assert ran["purpose"] == "test"
@@ -248,7 +268,7 @@ def test_another_share_runs_no_network_again(made: TestShow) -> None:
     text = path.read_text()
     try:
         document = yaml.safe_load(text)
-        document["looks"]["both"]["settings"]["match"]["restored"] = 0.4
+        document["looks"]["both"]["settings"]["match"]["restored"] = [0.4, 0.4]
         path.write_text(yaml.safe_dump(document))
         planned = made.planned("--config", "only=both")
         assert "composite" in planned

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import grain, light, segments, texture
+from understudy.comp import grain, light, segments, solve, texture
 from understudy.comp.blend import blend
+from understudy.comp.donor import donate
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
+from understudy.comp.skin import forehead
 from understudy.comp.tones import Tones, tones
 from understudy.faces.geometry import iod
 
-LOOK: Final = ("light", "texture", "grain", "restored")
+LOOK: Final = ("light", "texture", "grain")
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
 
 
@@ -30,10 +32,21 @@ class Laid:
         The engine's, float32 display RGB [h, w, 3].
     change:
         What restoring changes of it at full strength, [h, w, 3]; None where the look restores nothing.
+    donor:
+        The talent's own skin, [h, w, 3], and where it is shown [h, w]; None where the look takes no texture from it.
     """
 
     swapped: Image
     change: Image | None = None
+    donor: tuple[Image, Image] | None = None
+
+    def within(self, box: tuple[slice, slice]) -> Laid:
+        """What lies in a box."""
+        return Laid(
+            self.swapped[box],
+            None if self.change is None else self.change[box],
+            None if self.donor is None else (self.donor[0][box], self.donor[1][box]),
+        )
 
     def at(self, share: float) -> Image:
         """The face with a share of what restoring changes."""
@@ -94,41 +107,59 @@ def _skin(matte: Image, points: NDArray[np.floating]) -> Image:
 
 
 def tones_of(sample: Sample, settings: Mapping[str, Any]) -> Tones:
-    """What the skin of a frame says of colour; ``settings`` as for `fit`."""
+    """What the skin of a frame says of colour; ``settings`` as for `fit`.
+
+    Of the face at the middle of the range: how much of it is restored is solved later, and its colour hardly depends on
+    that.
+    """
     blocks, step = _skin(sample.matte, sample.points), _step(sample.points)
-    return tones(sample.moment.frame, sample.crop, sample.face.at(settings["restored"]), blocks, step)
+    face = sample.face.at(float(np.mean(settings["restored"])))
+    return tones(sample.moment.frame, sample.crop, face, blocks, step)
 
 
-def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
-    """Defocus and band gains that bring faces in the plate's colour to the plate's texture, and the index before."""
+def _where(blocks: Image, matte: Image, points: NDArray[np.floating]) -> Image:
+    """Where gains are laid under a matte [h, w], of open skin by blocks: there and on the forehead."""
+    step = _step(points)
+    whole = np.maximum(blocks, forehead(points, matte.shape, step) * reduced(matte, step))
+    return np.minimum(2 * enlarged(whole, step, matte.shape), 1)
+
+
+def _made(face: Laid, share: float, where: Image, points: NDArray[np.floating]) -> Image:
+    """A face at a share of what restoring changes, with the donor's skin where it is given (see `_where`)."""
+    if face.donor is None:
+        return face.at(share)
+    skin, shown = face.donor
+    return donate(face.at(share), skin, where * shown, texture.extent(points))
+
+
+def _toned(
+    sample: Sample, face: Image, fitted: Mapping[str, Any], blocks: Image, strength: float
+) -> Image:
+    """A face in the plate's colour and light."""
+    toned = segments.apply(face, fitted, sample.moment.frame)
+    return light.relight(toned, sample.crop, blocks, _step(sample.points), iod(sample.points), strength)
+
+
+def _held(sample: Sample, blocks: Image, flat: Image) -> solve.Skin | None:
+    """The plate's skin of a sample; ``blocks`` is its open skin by blocks, ``flat`` the same by pixels."""
+    where = _where(blocks, sample.matte, sample.points)
+    return solve.skin_of(sample.crop, sample.matte, sample.points, where, flat, sample.moment.seed)
+
+
+def _defocus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> float:
+    """Defocus that brings the features of faces in the plate's colour to the plate's, see `texture.defocus`."""
     sizes = [texture.extent(sample.points) for sample in samples]
-    count = len(texture.SIGMAS) - 1
-    rows, before = np.full((len(samples), count), np.nan), []
     features = [
         ((sample.matte > 0.9) * (1 - area)).astype(np.float32)
         for sample, area in zip(samples, skins, strict=True)
     ]
-    lumas = [texture.luma(face) for face in faces]
-    sigma = texture.defocus(
-        list(zip(lumas, features, sizes, strict=True)),
+    return texture.defocus(
+        list(zip(faces, features, sizes, strict=True)),
         [
             texture.energies(sample.crop, area, texture.limits(size))
             for sample, area, size in zip(samples, features, sizes, strict=True)
         ],
     )
-    for k, (sample, face, area, size) in enumerate(zip(samples, faces, skins, sizes, strict=True)):
-        sigmas = texture.limits(size)
-        wanted = texture.energies(sample.crop, area, sigmas)
-        own = texture.energies(face, area, sigmas)
-        before.append(texture.index(own, wanted)[0])
-        if sigma:
-            own = texture.energies(gaussian(face, sigma), area, sigmas)
-        got = texture.gains(own, wanted)
-        rows[k, count - len(got) :] = got
-    known = ~np.isnan(rows).all(axis=0)
-    gains = np.ones(count)
-    gains[known] = np.nanmedian(rows[:, known], axis=0)
-    return {"sigma": sigma, "gains": gains.tolist(), "index_before": float(np.median(before))}
 
 
 def fit(
@@ -144,49 +175,67 @@ def fit(
         Tones of every frame that the colour is fitted on, in order; without any, those of the samples are.
     settings:
         ``colour`` (see `colour.solve`), ``steady`` (whether colour follows the plate), ``light`` 0..1, ``texture`` and
-        ``grain`` (whether they are matched), ``restored``
-        (share of what restoring changes).
+        ``grain`` (whether they are matched), ``restored`` (least and largest share of what restoring changes), ``gain``
+        (least and largest gain of a band).
 
     Returns
     -------
-    JSON types: ``colour`` (see `segments.fit`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
-    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look``
-    (settings for `finish`).
+    JSON types: ``colour`` (see `segments.fit`), ``restored`` (``share``, what was ``wanted``, the ``range``; None where
+    nothing is restored), ``texture`` (``sigma``, ``gains``, and dB against the plate, see `solve.levels`: ``swapped``
+    as the engine made it, ``restored`` at full strength, ``blended``, ``finished``), ``grain`` (the plate's model or
+    None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
-    made = [sample.face.at(settings["restored"]) for sample in samples]
-    judged = seen or [tones_of(sample, settings) for sample in samples]
-    solved = segments.fit(judged, settings["colour"], follow=settings["steady"])
+    solved = segments.fit(
+        seen or [tones_of(sample, settings) for sample in samples], settings["colour"], follow=settings["steady"]
+    )
     strength = max(settings["light"], solved["light"])
     skins = [
         (enlarged(area, _step(sample.points), sample.matte.shape) * (sample.matte > 0.9)).astype(np.float32)
         for sample, area in zip(samples, blocks, strict=True)
     ]
-    faces = []
-    for sample, raw, area in zip(samples, made, blocks, strict=True):
-        toned = segments.apply(raw, solved, sample.moment.frame)
-        faces.append(
-            light.relight(toned, sample.crop, area, _step(sample.points), iod(sample.points), strength)
-        )
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
-    if not grain.visible(noise):
-        noise = None
-    detail = _texture(samples, faces, skins)
-    own = 0.0
-    if noise is not None:
-        sizes = [texture.extent(sample.points) for sample in samples]
-        shaped = [
-            texture.apply(face, detail, size, area)
-            for face, size, area in zip(faces, sizes, skins, strict=True)
-        ]
-        new = grain.measure(list(zip(shaped, skins, strict=True)))
-        own = float(np.median(new["sigma"])) if new else 0.0
+    noise = noise if grain.visible(noise) else None
+    held = {
+        k: skin
+        for k, (sample, area, flat) in enumerate(zip(samples, blocks, skins, strict=True))
+        if (skin := _held(sample, area, flat))
+    }
+    known = list(held.values())
+    grained = solve.Grain(noise, known, added=settings["grain"])
+
+    def toned(share: float, *, donor: bool) -> list[Image]:
+        """Luma of the faces in the plate's colour and light, with the donor's skin or without."""
+        lumas = []
+        for sample, area in zip(samples, blocks, strict=True):
+            laid = sample.face if donor else replace(sample.face, donor=None)
+            made = _made(laid, share, _where(area, sample.matte, sample.points), sample.points)
+            lumas.append(texture.luma(_toned(sample, made, solved, area, strength)))
+        return lumas
+
+    share, restored, levels = 0.0, None, {}
+    least, most = settings["restored"]
+    if any(sample.face.change is not None for sample in samples):
+        # A donor's fine bands would hide what the restorer does to them.
+        ends = [toned(end, donor=False) for end in (0, 1)]
+        pair = [[skin.of(faces[k]) for k, skin in held.items()] for faces in ends]
+        wanted = solve.wanted(list(zip(*pair, strict=True)), known, grained)
+        for name, made in zip(("swapped", "restored"), pair, strict=True):
+            levels[name] = solve.levels(made, known, grained)
+        share = most if wanted is None else float(np.clip(wanted, least, most))
+        restored = {"share": share, "wanted": wanted, "range": [least, most]}
+    faces = toned(share, donor=True)
+    sigma = _defocus(samples, faces, skins)
+    sharp = [skin.of(gaussian(faces[k], sigma)) for k, skin in held.items()]
+    tuned = solve.tune(sharp, known, grained, settings["gain"])
+    levels |= {"blended": tuned.before, "finished": tuned.after}
     return {
         "colour": solved,
-        "texture": detail,
+        "restored": restored,
+        "texture": {"sigma": sigma, "gains": tuned.gains, **levels},
         "grain": noise,
-        "own_grain": own,
+        "own_grain": grained.own,
         "look": {name: settings[name] for name in LOOK},
     }
 
@@ -216,7 +265,7 @@ def finish(
         What `fit` returned for the track.
     settings:
         ``blend`` (multiband, poisson, alpha), ``opacity`` 0..1, and any of ``light``, ``texture``, ``grain``,
-        ``restored``, which otherwise are those of the fit.
+        which otherwise are those of the fit.
 
     Returns
     -------
@@ -235,16 +284,16 @@ def finish(
         slice(max(rows[0] - room, 0), rows[-1] + 1 + room),
         slice(max(columns[0] - room, 0), columns[-1] + 1 + room),
     )
+    share = fitted["restored"]["share"] if fitted["restored"] else 0.0
     near = points - np.array([box[1].start, box[0].start, 0])[: points.shape[1]]
     plate, laid = np.ascontiguousarray(crop[box]), np.ascontiguousarray(matte[box])
-    new = segments.apply(face.at(look["restored"])[box], fitted["colour"], moment.frame)
     blocks, step = _skin(laid, near), _step(near)
+    where = _where(blocks, laid, near)
+    new = segments.apply(_made(face.within(box), share, where, near), fitted["colour"], moment.frame)
     if strength := max(look["light"], fitted["colour"]["light"]):
         new = light.relight(new, plate, blocks, step, unit, strength)
     if look["texture"]:
-        new = texture.apply(
-            new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)
-        )
+        new = texture.apply(new, fitted["texture"], size, where)
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
     if look["grain"] and fitted["grain"] is not None:

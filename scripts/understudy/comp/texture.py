@@ -23,8 +23,6 @@ SIGMAS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Limits of the five bands, in pixels of a face of 512."""
 RESOLVED: Final = 0.4
 """Sigma in plate pixels up to which a Gaussian passes all that pixels can hold: a band that ends below it is empty."""
-GAIN: Final = (0.8, 1.25)
-"""Least and largest gain of a band: more would draw pores that are not there, or wax, and cost likeness."""
 WEIGHTS: Final = (1.0, 2.0, 1.0)
 """Weights of the three finest resolved bands in the texture index."""
 FLOOR: Final = (1 / 255) ** 2 / 12
@@ -74,17 +72,23 @@ def bands(image: Image, sigmas: Sequence[float]) -> list[Image]:
 
 def energies(image: Image, weight: Image, sigmas: Sequence[float]) -> F64:
     """Mean square of each band of display RGB [h, w, 3], weighted by a matte [h, w]."""
+    parts = bands(luma(image), sigmas)
+    return products(parts, parts, weight)
+
+
+def products(some: Sequence[Image], others: Sequence[Image], weight: Image) -> F64:
+    """Mean product of the bands [h, w] of two pictures, weighted by a matte [h, w]; of one with itself its energies."""
     total = max(float(weight.sum()), 1e-9)
-    return np.array([float((band * band * weight).sum()) / total for band in bands(luma(image), sigmas)])
+    return np.array([float((a * b * weight).sum()) / total for a, b in zip(some, others, strict=True)])
 
 
-def index(result: ArrayLike, plate: ArrayLike) -> tuple[float, list[float]]:
+def index(result: ArrayLike, plate: ArrayLike, fine: int = len(WEIGHTS)) -> tuple[float, list[float]]:
     """Texture index in dB, and each band's, of energies finest first: negative is too soft, positive over-enhanced.
 
-    The index is the mean of the three finest bands, weighted 1, 2, 1.
+    The index is the mean of the ``fine`` finest bands, three at most, weighted 1, 2, 1.
     """
     ratio = 10 * np.log10((np.asarray(result, np.float64) + FLOOR) / (np.asarray(plate, np.float64) + FLOOR))
-    weights = np.array(WEIGHTS[: len(ratio)])
+    weights = np.array(WEIGHTS[: min(fine, len(ratio))])
     mean = float(ratio[: len(weights)] @ weights / weights.sum()) if len(ratio) else 0.0
     return mean, ratio.tolist()
 
@@ -112,9 +116,8 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
     def excess(sigma: float) -> float:
         gaps = []
         for (image, weight, size), wanted in zip(faces, target, strict=True):
-            total = max(float(weight.sum()), 1e-9)
             parts = bands(gaussian(image, sigma), limits(size))
-            own = [float((band * band * weight).sum()) / total for band in parts]
+            own = products(parts, parts, weight)
             gaps.append(softness(own, wanted) - CRISPER)
         return float(np.median(gaps))
 
@@ -127,31 +130,41 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
     return (low + high) / 2
 
 
-def gains(face: ArrayLike, plate: ArrayLike) -> list[float]:
-    """Amplitude gain of each band that brings the face's energies to the plate's, clamped to `GAIN`."""
-    ratio = (np.asarray(plate, np.float64) + FLOOR) / (np.asarray(face, np.float64) + FLOOR)
-    return np.clip(np.sqrt(ratio), *GAIN).tolist()
+def gains(face: ArrayLike, plate: ArrayLike, limits: Sequence[float]) -> list[float]:
+    """Amplitude gain of each band that brings the face's energies to the plate's, clamped to ``limits``."""
+    ratio = (np.maximum(plate, 0) + FLOOR) / (np.asarray(face, np.float64) + FLOOR)
+    found: list[float] = np.clip(np.sqrt(ratio), limits[0], limits[1]).tolist()
+    return found
+
+
+def gained(grey: Image, gains: Sequence[float], size: float) -> Image | None:
+    """What band gains add to luma [h, w] of a face of ``size`` pixels; None where they change nothing.
+
+    ``gains`` has one for each band of `SIGMAS` but the widest, which carries form, finest first; those that the face is
+    too small for are not used.
+    """
+    sigmas = limits(size)
+    own = gains[len(SIGMAS) - len(sigmas) :]
+    if max((abs(gain - 1) for gain in own), default=0) < 0.02:
+        return None
+    # Bands are differences of blurs, so their weighted sum is one of blurs; equal gains need the two outer ones only.
+    shares = np.diff([0.0, *(gain - 1 for gain in own), 0.0])
+    added = np.zeros_like(grey)
+    for sigma, share in zip(sigmas, shares, strict=False):
+        if share:
+            added = cv2.scaleAdd(soft(grey, sigma), float(share), added)
+    return added
 
 
 def apply(image: Image, texture: Mapping[str, Any], size: float, where: Image) -> Image:
     """Display RGB [h, w, 3] through a fitted texture filter: defocus, then a gain per band of luma on the skin.
 
-    ``texture`` has ``sigma`` in plate pixels and ``gains``, coarsest band last, as many as there are bands in `SIGMAS`;
-    ``size`` is the face's extent in pixels, ``where`` a matte [h, w] of the skin: eyes,
-    brows and mouth keep their contrast.
+    ``texture`` has ``sigma`` in plate pixels and ``gains`` (see `gained`); ``size`` is the face's extent in pixels,
+    ``where`` a matte [h, w] of the skin: eyes, brows and mouth keep their contrast.
     """
     sharp = gaussian(image, texture["sigma"])
-    sigmas = limits(size)
-    own = texture["gains"][len(SIGMAS) - len(sigmas) :]
-    # The widest band carries form, not texture.
-    keep = len(own) - 1
-    if keep < 1 or max(abs(gain - 1) for gain in own[:keep]) < 0.02:
+    added = gained(luma(sharp), texture["gains"], size)
+    if added is None:
         return sharp
-    # Bands are differences of blurs, so their weighted sum is one of blurs; equal gains need the two outer ones only.
-    grey, shares = luma(sharp), np.diff([0.0, *(gain - 1 for gain in own[:keep]), 0.0])
-    added = np.zeros_like(grey)
-    for sigma, share in zip(sigmas, shares, strict=False):
-        if share:
-            added = cv2.scaleAdd(soft(grey, sigma), float(share), added)
     added *= where
     return cv2.add(sharp, cv2.merge((added, added, added)))

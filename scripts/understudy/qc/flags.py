@@ -266,18 +266,23 @@ def of_row(row: Mapping[str, Any], tests: Iterable[Check], limits: Limits) -> It
             yield found
 
 
-def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict[str, Any]]:
-    """What can only be said of a whole track: brightness and texture that flicker, texture that does not stick."""
-    ends = {
-        "first": int(rows[0]["frame"]),
-        "last": int(rows[-1]["frame"]),
-        "worst": int(rows[0]["frame"]),
+def ends(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where a flag stands that is said of a whole track."""
+    frames = [int(row["frame"]) for row in rows]
+    return {
+        "first": min(frames),
+        "last": max(frames),
+        "worst": min(frames),
         "track": rows[0].get("track"),
         "whole": True,
     }
+
+
+def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict[str, Any]]:
+    """What can only be said of a whole track: brightness and texture that flicker, texture that does not stick."""
     level = measures.rms([row.get("flicker") for row in rows])
     if level is not None and level > limits.flicker:
-        yield ends | {
+        yield ends(rows) | {
             "kind": "flicker",
             "level": "fail" if level > 2.5 * limits.flicker else "warn",
             "value": level,
@@ -286,7 +291,7 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
         }
     wobble = measures.spread([row.get("texture_index") for row in rows])
     if wobble is not None and wobble > limits.texture_flicker:
-        yield ends | {
+        yield ends(rows) | {
             "kind": "texture flicker",
             "level": "warn",
             "value": wobble,
@@ -295,7 +300,7 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
         }
     ratio = motion.warping(rows)
     if ratio is not None and ratio > limits.warping:
-        yield ends | {
+        yield ends(rows) | {
             "kind": "unsteady texture",
             "level": "warn",
             "value": ratio,
@@ -373,7 +378,12 @@ def flags(
         tracks.setdefault(row.get("track"), []).append(row)
     for own in tracks.values():
         joined.extend(of_track(own, limits_at(int(shot["first"]))))
-    return sorted(joined, key=lambda flag: (flag["first"], flag["kind"], flag["track"] or "", flag["level"]))
+    return in_order(joined)
+
+
+def in_order(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Flags by first frame, kind and track."""
+    return sorted(found, key=lambda flag: (flag["first"], flag["kind"], flag["track"] or "", flag["level"]))
 
 
 def state(flags_of_shot: Iterable[Mapping[str, Any]]) -> str:

@@ -17,18 +17,13 @@ from numpy.typing import NDArray
 
 from understudy.comp import texture
 from understudy.comp.resample import reduced
+from understudy.comp.skin import LAID, patches, polygon
 from understudy.faces.geometry import OVAL, iod
+from understudy.qc.texture import skin_around, texture_index
 
 Array = NDArray[np.floating]
 Number = float | None
 
-# Patches of the 468 mesh that are skin on every face: no brow, lid, nostril or lip, and seldom a beard.
-FOREHEAD: Final = (67, 109, 10, 338, 297, 333, 299, 337, 151, 108, 69, 104)
-CHEEK_RIGHT: Final = (117, 118, 101, 36, 205, 187, 123)
-CHEEK_LEFT: Final = (346, 347, 330, 266, 425, 411, 352)
-
-COARSEST: Final = 4.0
-"""Largest sigma of a texture band, pixels of a face of 512: what is coarser is features, not skin."""
 STEP: Final = 1.0 / 255.0
 """One step of 8 bit: what is added to differences, so that flat pictures compare as equal."""
 JITTER_WINDOW: Final = 9
@@ -37,49 +32,6 @@ FEWEST: Final = 64
 """Pixels below which a mean says nothing."""
 SAMPLE_IOD: Final = 40.0
 """Means over large areas are taken on a copy in which the eyes are about this many pixels apart."""
-
-
-def polygon(
-    points: Array, indices: Sequence[int] | NDArray[np.integer], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Pixels of a crop of ``shape`` (h, w) inside the polygon through some of the mesh's points."""
-    area = np.zeros(shape, np.uint8)
-    corners = (np.asarray(points, np.float64)[np.asarray(indices), :2] - 0.5) * 16
-    cv2.fillPoly(area, [np.round(corners).astype(np.int32)], 1, lineType=cv2.LINE_8, shift=4)
-    return area.astype(bool)
-
-
-def skin(points: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Forehead and cheeks: the skin on which texture is compared."""
-    patches = [polygon(points, patch, shape) for patch in (FOREHEAD, CHEEK_RIGHT, CHEEK_LEFT)]
-    return np.logical_or.reduce(patches)
-
-
-def texture_index(plate: Array, result: Array, area: NDArray[np.bool_], face_px: float) -> dict[str, Number]:
-    """Texture index: fine band energy of the new skin over the plate's at the same pixels, in dB.
-
-    Negative is too soft, positive over-enhanced. ``texture_index`` is the weighted mean, ``texture_1`` ..
-    ``texture_3`` are its bands from fine to coarse, see :mod:`understudy.comp.texture`; ``face_px`` is the
-    face's extent in pixels. A face too small for the finest bands has fewer; one below some 50 pixels has none.
-    """
-    names = ("texture_1", "texture_2", "texture_3")
-    numbers: dict[str, Number] = dict.fromkeys(["texture_index", *names])
-    coarsest = COARSEST * face_px / texture.FACE
-    sigmas = [sigma for sigma in texture.limits(face_px) if sigma <= coarsest]
-    if int(area.sum()) < FEWEST or len(sigmas) < 2:
-        return numbers
-    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
-    # Room for the widest Gaussian, so that the box cut out here changes nothing inside the area.
-    room = math.ceil(4 * sigmas[-1]) + 1
-    box = np.s_[
-        max(0, rows[0] - room) : rows[-1] + room + 1,
-        max(0, columns[0] - room) : columns[-1] + room + 1,
-    ]
-    weight = area[box].astype(np.float32)
-    mean, bands = texture.index(
-        texture.energies(result[box], weight, sigmas), texture.energies(plate[box], weight, sigmas)
-    )
-    return numbers | {"texture_index": mean} | dict(zip(names, bands, strict=False))
 
 
 def contour(matte: Array) -> tuple[Array, Array]:
@@ -220,7 +172,7 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
 
     Returns
     -------
-    ``texture_index`` and ``texture_1`` .. ``texture_3`` (dB), ``seam`` (ratio, 1 = invisible),
+    The numbers of :func:`understudy.qc.texture.texture_index`, ``seam`` (ratio, 1 = invisible),
     ``colour_distance`` (CIEDE2000 above the plate's), ``coverage`` (share of the face's oval under the
     matte), ``luma_ratio`` (natural log of mean luma, result over plate, under the matte: see :func:`flicker`)
     and ``untouched`` (largest difference where the matte is zero; must be 0 for a lossless deliverable).
@@ -241,9 +193,13 @@ def frame(plate: Array, result: Array, matte: Array, points: Array) -> dict[str,
         )
         ratio = math.log(max(after, STEP) / max(before, STEP))
 
-    area = skin(points, (matte.shape[0], matte.shape[1])) & (matte > 0.9)
+    area = patches(points, (matte.shape[0], matte.shape[1])) & (matte > LAID)
+    beside = skin_around(lab(small_plate), small_matte, 0.3 * eyes_px / step).astype(np.uint8)
+    height, width = beside.shape
+    wide = cv2.resize(beside, (width * step, height * step), interpolation=cv2.INTER_NEAREST)
+    around = wide[: matte.shape[0], : matte.shape[1]].view(bool)
     return {
-        **texture_index(plate, result, area, texture.extent(points)),
+        **texture_index(plate, result, area, texture.extent(points), around, points),
         "seam": seam(plate, result, matte, max(1.5, 0.02 * eyes_px)),
         "colour_distance": colour_distance(small_plate, small_result, small_matte, eyes_px / step),
         "coverage": float(small_matte[oval].mean(dtype=np.float64)) if face_pixels else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from understudy.show.cast import CastEntry, parse_cast
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges
 from understudy.show.looks import Looks, load_looks
-from understudy.show.models import EMBEDDED, check_models, costs, every_model, recognisers_of, warnings
+from understudy.show.models import EMBEDDED, check_models, costs, debts, every_model, recognisers_of, warnings
 from understudy.show.overrides import Overrides, load_overrides
 from understudy.show.schema import check_cells, conform, filled, schema
 from understudy.show.settings import Settings
@@ -182,8 +183,24 @@ class Show:
         return {str(entry.value): self.base / str(entry.value) for entry in cast if entry.kind == "like"}
 
     def warnings(self) -> list[str]:
-        """What a person should know before the selected shots are rendered."""
-        return self._told(warnings)
+        """What a person should know before the selected shots are rendered; of their tracks, once these are known."""
+        owed = [
+            f"{shot}: {words}"
+            for shot in self.shots
+            for words in debts(self.settings(shot), self.models, self._extents(shot))
+        ]
+        return self._told(warnings) + owed
+
+    def _extents(self, shot: str) -> dict[str, float]:
+        """Largest extent of each cast track of a shot in pixels, as its record of the stage ``track`` says."""
+        path = self.work / shot / "track.json"
+        if not path.is_file():
+            return {}
+        try:
+            found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["facts"].get("extents", {})
+        except (ValueError, KeyError):
+            return {}  # a damaged record is `verify`'s to name
+        return found
 
     def costs(self) -> list[str]:
         """What the selected shots take many times over."""

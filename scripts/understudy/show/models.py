@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ WHY_LEAST_SCORE: Final = (
 )
 MOST_RESTORED: Final = 0.85
 MOST_BOOST: Final = 768
+MOST_DEBT: Final = 6.0
+"""Resolution debt in dB from which a look is warned of: the network shows half of the face's pixels on a side."""
 
 
 def models_of(stage: str, settings: Settings, cards: Cards, *, by_picture: bool = False) -> tuple[str, ...]:
@@ -121,6 +124,12 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
             where=where,
             fix="set swap.engine to onnx (dfm and external for models of these families)",
         )
+    if swap["engine"] == "mesh" and swap["donor"]:
+        raise ConfigError(
+            "swap.donor lays the talent's own skin over a network's face, and the engine mesh shows that skin already",
+            where=where,
+            fix="set swap.donor to false, or swap.engine to onnx with a swap.model",
+        )
     if swap["engine"] != "mesh" and not swap["model"]:
         raise ConfigError(f"swap.engine {swap['engine']} needs swap.model", where=where, fix="name a swapper")
     if detect["faces"] == "embedded":
@@ -136,6 +145,12 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
         raise ConfigError("detect.detectors is empty", where=where, fix="name one, or set detect.faces to embedded")
     if detect["five"] == "landmarker" and not detect["landmarker"]:
         raise ConfigError("detect.five is landmarker, and detect.landmarker names none", where=where, fix="name one")
+    for key in ("restored", "gain"):
+        least, most = settings["match"][key]
+        if least > most:
+            raise ConfigError(
+                f"match.{key} is [{least:g}, {most:g}]", where=where, fix="write the least first, then the most"
+            )
     _passes(settings, cards, where)
     if swap["strength"] != 1 and swap["engine"] == "onnx":
         feeders = recognisers_of(settings, cards)
@@ -149,10 +164,10 @@ def check_models(settings: Settings, cards: Cards, where: str) -> None:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """What a person should know before they spend a night on a look."""
-    blends = [settings["match"]["restored"], *_ranged(settings["match"], "restored")]
-    if settings["enhance"]["model"] and max(blends) > MOST_RESTORED:
+    most = settings["match"]["restored"][1]
+    if settings["enhance"]["model"] and most > MOST_RESTORED:
         yield (
-            f"match.restored is {max(blends):g}: over {MOST_RESTORED:g} a restorer's invented texture shows as"
+            f"match.restored goes up to {most:g}: over {MOST_RESTORED:g} a restorer's invented texture shows as"
             " plastic skin, and flickers"
         )
     boost = settings["swap"]["boost"]
@@ -170,6 +185,45 @@ def costs(settings: Settings, cards: Cards) -> Iterator[str]:
     if passes > 1:
         size = cards[swap["model"]]["size"]
         yield f"{passes} passes of {swap['model']} a face (boost {swap['boost']} over {size})"
+
+
+def network_px(settings: Settings, cards: Cards) -> int | None:
+    """Side in pixels that the look's swapper sees a face in; None where it shows it at the plate's own pixels."""
+    swap = settings["swap"]
+    size: int | None = cards[swap["model"]].get("size") if swap["model"] else None
+    return size and max(size, swap["boost"] if swap["engine"] == "onnx" else 0)
+
+
+def debt(extent: float, network: int | None) -> float | None:
+    """Resolution debt of a face of so many pixels, in dB: 20 log10 (extent / network).
+
+    What a swap will lack before any network has run; 0 and less is no debt.
+    """
+    return 20 * math.log10(extent / network) if network and extent > 0 else None
+
+
+def debts(settings: Settings, cards: Cards, extents: Mapping[str, float]) -> Iterator[str]:
+    """What a person should know of a shot's tracks before they spend a night on its look.
+
+    Parameters
+    ----------
+    extents:
+        Largest extent of each cast track in pixels.
+    """
+    network = network_px(settings, cards)
+    for track, extent in sorted(extents.items()):
+        owed = debt(extent, network)
+        if owed is not None and owed > MOST_DEBT:
+            yield (
+                f"track {track}: a face of up to {extent:.0f} pixels goes through {network} of"
+                f" {settings['swap']['model']}: a resolution debt of {owed:.1f} dB, which is soft skin;"
+                f" {_relief(settings)}"
+            )
+
+
+def _relief(settings: Settings) -> str:
+    rest = "" if settings["enhance"]["model"] else " or name a restorer in enhance.model"
+    return f"raise swap.boost, take a larger network{rest}"
 
 
 def _passes(settings: Settings, cards: Cards, where: str) -> int:

@@ -14,7 +14,7 @@ from understudy.runtime.code import code_of
 from understudy.show.frames import chunk_name, chunks
 from understudy.show.load import Show
 from understudy.show.mattes import reach
-from understudy.show.models import every_model, models_of, pack_models
+from understudy.show.models import every_model, models_of, network_px, pack_models
 from understudy.show.overrides import override_record
 from understudy.show.schema import defaults, schema
 from understudy.show.settings import fixed
@@ -26,7 +26,7 @@ ORDER = (
     "stills", "encode", "qc",
 )  # fmt: skip
 HERO = ("align", "swap", "enhance", "matte", "match", "composite")
-FINISH = ("light", "texture", "grain", "restored")
+FINISH = ("light", "texture", "grain")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
 CONTRACT = ("role", "family", "file", "sha256", "template", "size", "fed_by", "inputs", "outputs", "settings")
@@ -164,7 +164,7 @@ class Plan:
             "stage": stage,
             "subject": {"shot": shot, "frames": list(self.frames(shot, chunk))},
             "settings": self._settings(stage, shot) | self._contracts(models),
-            "code": code_of(stage, "" if stage == "wedge" else self._resolved[shot]["swap"]["engine"]),
+            "code": code_of(stage, "" if stage == "wedge" else self._engine(shot)),
             **self._runtime(models),
             "ledger": str(self._show.work / shot / "ledger.jsonl"),
             "into": str(into[stage]) if stage in into else None,
@@ -206,9 +206,11 @@ class Plan:
             own["exclude"] = [list(pair) for pair in show.overrides(shot).exclude]
             own["resolved"] = settings
             own["purpose"] = show.purpose
+            own["network"] = network_px(settings, show.models)
             own["models"] = licence_rows(self.models("qc", shot), show.models)
         if stage == "hero":
             own["stages"] = {name: self._settings(name, shot) for name in HERO}
+            own["network"] = network_px(settings, show.models)
         if stage == "wedge":
             if not show.wedge.cells:
                 raise ConfigError("no wedge is asked for", where=WHERE, fix=EXAMPLE)
@@ -231,6 +233,11 @@ class Plan:
             cell._resolved = {shot: settings}
             cells.append(cell)
         return cells
+
+    def _engine(self, shot: str) -> str:
+        """The one engine that a shot's stages run; empty where a donor runs beside it."""
+        swap = self._resolved[shot]["swap"]
+        return "" if swap["donor"] else str(swap["engine"])
 
     def _members(self, look: Mapping[str, Any]) -> dict[str, list[str]]:
         """The models that make up insightface's pack, where a look has it find the faces."""

@@ -46,19 +46,21 @@ def _blended(crop: np.ndarray, laid: np.ndarray, matte: np.ndarray, transform: M
 
 @dataclass(frozen=True)
 class Face:
-    """A new face: the engine's page, and the restored one where the look has any."""
+    """A new face: the engine's page, and where the look has any the restored one and a donor's at the crop's pixels."""
 
     new: NewFace
     restored: Restored | None = None
+    donor: NewFace | None = None
 
     def over(self, crop: np.ndarray) -> Laid:
         """The face at the crop's own pixels [h, w, 3]."""
         laid, matte = lay(crop, self.new.image, self.new.transform, self.new.matte)
+        skin = None if self.donor is None else (self.donor.image, self.donor.matte)
         if self.restored is None:
-            return Laid(laid)
+            return Laid(laid, donor=skin)
         page, place = self.restored.image, self.restored.transform
         before = _blended(crop, laid, matte, place, page.shape[0])
-        return Laid(laid, add(np.zeros_like(laid), page - before, place))
+        return Laid(laid, add(np.zeros_like(laid), page - before, place), skin)
 
 
 def write_transforms(folder: Path, transforms: Sequence[Matrix]) -> None:
@@ -82,6 +84,7 @@ class Faces:
     _places: list[Matrix]
     _restored: Pages
     _restored_places: list[Matrix]
+    _donors: tuple[Pages, Pages] | None = None
 
     def new(self, cut: Cut, near: Box) -> NewFace:
         """The engine's page of a cut, for a box of its crop."""
@@ -103,11 +106,14 @@ class Faces:
 
     def of(self, cut: Cut, near: Box = WHOLE) -> Face:
         """The new face of a cut, over a box of its crop."""
-        new = self.new(cut, near)
-        if not self._restored_places:
-            return Face(new)
-        image, place = self.top(cut)
-        return Face(new, Restored(image, _seen_from(place, near)))
+        restored = donor = None
+        if self._restored_places:
+            image, place = self.top(cut)
+            restored = Restored(image, _seen_from(place, near))
+        if self._donors is not None:
+            skin, shown = (unit(pages[cut.page][near]) for pages in self._donors)
+            donor = NewFace(skin, shown, np.eye(2, 3))
+        return Face(self.new(cut, near), restored, donor)
 
 
 def _seen_from(place: Matrix, near: Box) -> Matrix:
@@ -131,4 +137,8 @@ def new_faces(
         if enhance is not None and cuts:
             restored = stack.enter_context(opened(steady or enhance, "restored.tif", cuts))
             restored_places = read_transforms(enhance)
-        yield Faces(images, mattes, places, restored, restored_places)
+        donors = None
+        if cuts and "donor.tif" in swap.files:
+            skins, shown = (stack.enter_context(opened(swap, name, cuts)) for name in ("donor.tif", "shown.tif"))
+            donors = skins, shown
+        yield Faces(images, mattes, places, restored, restored_places, donors)

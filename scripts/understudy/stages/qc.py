@@ -11,6 +11,7 @@ import numpy as np
 
 from understudy.comp.occlusion import face_thumb, occlusion_reference, occlusion_scores
 from understudy.comp.resample import reduced
+from understudy.comp.texture import extent
 from understudy.errors import DeliverableError
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
@@ -18,12 +19,14 @@ from understudy.faces.tracks import Track
 from understudy.media.colour import quantise, to_display, unit
 from understudy.media.patches import lay
 from understudy.media.proxy import proxy, renewed, shrunk
-from understudy.qc.flags import Limits, flags, state
+from understudy.qc import texture
+from understudy.qc.flags import Limits, ends, flags, in_order, state
 from understudy.qc.measures import crop_jitter, flicker, jitter, per_frame, sample_step
 from understudy.qc.measures import frame as measure
 from understudy.qc.motion import Watch
 from understudy.runtime.job import Job
 from understudy.runtime.records import Facts
+from understudy.show.models import debt
 from understudy.show.settings import settings_at
 from understudy.stages.crops import opened, read_cuts
 from understudy.stages.finished import finished, laid
@@ -114,6 +117,8 @@ def qc(job: Job) -> Facts:
     add_motion(rows, tracks, excluded)
     subject = {"first": job.frames[0], "last": job.frames[-1], "excluded": sorted(excluded)}
     found = flags(rows, subject, lambda number: Limits.of(settings_at(job.settings, number)))
+    skins = textures(job, [row for row in rows if row["frame"] not in excluded], tracks)
+    found = in_order(found + [flag for skin in skins.values() for flag in skin.pop("flags")])
     report = {
         "shot": job.shot,
         "first": job.frames[0],
@@ -122,7 +127,7 @@ def qc(job: Job) -> Facts:
         "cast": roles,
         "flags": found,
         "tracks": [
-            {"id": name, "talent": talent, "numbers": numbers_of(rows, name, job.frames)}
+            {"id": name, "talent": talent, "numbers": numbers_of(rows, name, job.frames), "texture": skins.get(name)}
             for name, talent in sorted(roles.items())
         ],
     }
@@ -137,6 +142,19 @@ def qc(job: Job) -> Facts:
         "rate": f"{plate.rate.numerator}/{plate.rate.denominator}",
         "flags": len(found),
     }
+
+
+def textures(job: Job, rows: list[dict[str, Any]], tracks: dict[str, Track]) -> dict[str, dict[str, Any]]:
+    """Track to its texture (see `qc.texture.summary`), with what is to be said of it as ``flags``."""
+    fits = json.loads(job.record("fit").path("fit.json").read_text(encoding="utf-8"))
+    found = {}
+    for name in {row["track"] for row in rows}:
+        own = [row for row in rows if row["track"] == name]
+        largest = max(extent(tracks[name].points[row["frame"] - int(tracks[name].frames[0])]) for row in own)
+        skin = texture.summary(own, fits.get(name), debt(largest, job.settings["network"]))
+        gains = job.settings["resolved"]["match"]["gain"]
+        found[name] = skin | {"flags": texture.told(skin, ends(own), gains)}
+    return found
 
 
 def ran(job: Job) -> dict[str, Any]:

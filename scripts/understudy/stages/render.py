@@ -28,7 +28,7 @@ from understudy.stages.features import Features
 from understudy.stages.match import fits_of
 from understudy.stages.matte import Seen, View, layers_of, roto_of
 from understudy.stages.plates import frames_of
-from understudy.stages.swap import Performers
+from understudy.stages.swap import Performers, donors_of
 from understudy.stages.tracks import cast_of, moment_of
 
 HEROES = 6
@@ -84,6 +84,7 @@ class Few:
     def faces(self, stages: Stages) -> dict[int, Made]:
         """Align, swap, enhance: the new faces of every frame."""
         performers = Performers(self._job, stages["swap"], self.cast, self._roles)
+        donors = donors_of(self._job, stages["swap"], self.cast, self._roles)
         enhancer = Enhancer(self._job, stages["enhance"], self.cast) if stages["enhance"]["model"] else None
         made = {}
         for number, image in self.images.items():
@@ -91,7 +92,8 @@ class Few:
             crops = [to_display(cut_out(image, cut), self.plate) for cut in cuts]
             news = performers.make(cuts, crops)
             restored = enhancer.make(cuts, crops, news) if enhancer else [None] * len(cuts)
-            faces = [Face(new, better) for new, better in zip(news, restored, strict=True)]
+            skins = donors.make(cuts, crops) if donors else [None] * len(cuts)
+            faces = [Face(*pages) for pages in zip(news, restored, skins, strict=True)]
             made[number] = Made(cuts, crops, faces)
         return made
 

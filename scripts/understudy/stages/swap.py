@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -97,25 +98,40 @@ class Performers:
         return [made[place] for place in range(len(cuts))]
 
 
+def donors_of(job: Job, settings: Mapping[str, Any], cast: Tracks, roles: Roles) -> Performers | None:
+    """Whoever lends the talent's own skin to a network's face: the embedded engine, where the look asks for it."""
+    return Performers(job, dict(settings) | {"engine": "mesh", "model": ""}, cast, roles) if settings["donor"] else None
+
+
 def swap(job: Job) -> Facts:
-    """Make faces and engine mattes, page by page with the chunk's crops."""
+    """Make faces and engine mattes, and the donor's where the look asks for it, page by page with the chunk's crops."""
     source, plate = job.record("crops"), plate_of(job)
     cuts = read_cuts(source)
     if not cuts:
         return {"faces": 0}
-    performers = Performers(job, job.settings, *cast_of(job))
+    cast, roles = cast_of(job)
+    performers, donors = Performers(job, job.settings, cast, roles), donors_of(job, job.settings, cast, roles)
     floating = plate.dtype.startswith("float")
     places = []
-    with (
-        opened(source, "crops.tif", cuts) as images,
-        crops.Writer(job.folder / "faces.tif") as faces,
-        crops.Writer(job.folder / "engine.tif") as mattes,
-    ):
+    with ExitStack() as stack:
+        images = stack.enter_context(opened(source, "crops.tif", cuts))
+
+        def stored(name: str) -> crops.Writer:
+            return stack.enter_context(crops.Writer(job.folder / name))
+
+        faces, mattes = stored("faces.tif"), stored("engine.tif")
+        skins = (stored("donor.tif"), stored("shown.tif")) if donors else None
         for block in blocks(cuts, device_of(job).batch):
-            for new in performers.make(block, [to_display(images[cut.page], plate) for cut in block]):
+            shown = [to_display(images[cut.page], plate) for cut in block]
+            for new in performers.make(block, shown):
                 faces.add(to_page(new.image, floating=floating))
                 mattes.add(to_page(new.matte))
                 places.append(new.transform)
                 job.tick(1)
+            if donors and skins:
+                # The embedded engine works on the crop itself, so its pages need no transforms.
+                for new in donors.make(block, shown):
+                    skins[0].add(to_page(new.image, floating=floating))
+                    skins[1].add(to_page(new.matte))
     write_transforms(job.folder, places)
     return {"faces": len(cuts)}

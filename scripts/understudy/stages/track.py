@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from understudy.comp.texture import extent
 from understudy.faces.cast import References, cast
 from understudy.faces.detect import Face, landmarks_near
 from understudy.faces.files import read_faces, write_tracks
@@ -42,7 +43,8 @@ def track(job: Job) -> Facts:
     roles = cast(tracks, entries, overrides, where=where, references=references_of(job, where))
     write_tracks(job.folder, tracks, roles)
     job.tick(len(job.frames))
-    return {"tracks": [each.id for each in tracks], "cast": roles}
+    extents = {each.id: max(map(extent, each.points)) for each in tracks if each.id in roles}
+    return {"tracks": [each.id for each in tracks], "cast": roles, "extents": extents}
 
 
 def references_of(job: Job, where: str) -> References:
