@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from skimage import data
 
+from shipped import MATTE
 from understudy.comp.match import Laid, Moment, Sample
 from understudy.comp.matte import layers
 from understudy.faces.geometry import CANONICAL
 from understudy.media.colour import from_linear, to_linear
-from understudy.show.schema import defaults, schema
 
 CORNER, SIDE = (130, 20), 190
 """The part of the portrait that is filmed, in its own pixels."""
@@ -24,7 +24,6 @@ PLACE = np.array([[43.16, 0.74], [-0.96, 45.6], [224.42, 113.04]])
 """Mean face to portrait: fitted to eyes, corners of the mouth and chin."""
 EXTENT = 108.3
 """Pixels of the portrait that the face is long."""
-MATTE = defaults(schema("settings"))["matte"]
 CAST = (1.1, 0.82, 0.62)
 """What the new face's own light makes of white."""
 FRAMES = 24

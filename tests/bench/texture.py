@@ -28,8 +28,9 @@ import skimage.data
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
+from shipped import SHIPPED  # noqa: E402
 from understudy.comp import match, skin, texture  # noqa: E402
 from understudy.comp.matte import layers  # noqa: E402
 from understudy.faces.geometry import CANONICAL  # noqa: E402
@@ -38,8 +39,8 @@ from understudy.qc import measures  # noqa: E402
 
 Image = NDArray[np.float32]
 
-MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": False, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": True, "gain": [0.5, 2.8]}
+MATTE = SHIPPED["matte"] | {"brow_limit": False}
+MATCH = SHIPPED["match"] | {"gain": [0.5, 2.8]}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 GRAIN = 0.006
 INVENTED = 0.2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import shipped
 from understudy.faces.geometry import CANONICAL
-from understudy.show.schema import defaults, schema
 
 
 def face(unit: float = 60.0, x: float = 100.0, y: float = 95.0) -> np.ndarray:
@@ -17,6 +17,6 @@ def noise(shape: tuple[int, ...], sigma: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, sigma, shape).astype(np.float32)
 
 
-MATTE = defaults(schema("settings"))["matte"] | {"erode": 0.04, "feather": 0.09}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True}
+MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}
+MATCH = shipped.MATCH | {"light": 1.0}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+import shipped
 from understudy.comp import match, texture
 from understudy.comp.donor import donate
 from understudy.comp.matte import layers
@@ -16,10 +17,8 @@ from understudy.faces.geometry import CANONICAL
 
 SHAPE = (380, 400)
 POINTS = (CANONICAL * 120 + [200, 190, 0]).astype(np.float32)
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {
-    "colour": "mkl", "light": 1.0, "texture": True, "grain": False, "restored": [0.65, 0.8], "gain": [0.5, 2.8],
-}  # fmt: skip
+MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}
+MATCH = shipped.MATCH | {"light": 1.0, "grain": False, "gain": [0.5, 2.8]}
 ONES = np.ones(SHAPE, np.float32)
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+import shipped
 from understudy.comp import grain, light, match, texture
 from understudy.comp.matte import layers
 from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
-from understudy.show.schema import defaults, schema
 
-MATTE = defaults(schema("settings"))["matte"] | {"erode": 0.04, "feather": 0.09}
-MATCH = defaults(schema("settings"))["match"] | {"light": 1.0}
+MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}
+MATCH = shipped.MATCH | {"light": 1.0}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 

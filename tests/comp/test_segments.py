@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+import shipped
 from relit import ON, SHOTS, Take, even, filmed
 from understudy.comp import segments
 from understudy.comp.match import Laid, Sample, finish, fit, tones_of
@@ -17,7 +18,7 @@ from understudy.faces.geometry import iod
 from understudy.media.colour import from_linear, to_linear
 from understudy.qc.measures import colour_distance, delta_e, flicker, frame, lab, rms
 
-LOOK = {"colour": "mkl", "steady": True, "light": 0.8, "texture": False, "grain": False, "restored": 0.0}
+LOOK = shipped.MATCH | {"texture": False, "grain": False}
 MODES = ("none", "mean", "reinhard", "cholesky", "pca", "mkl", "histogram", "idt", "sot", "lowfreq")
 SMALL = Take(size=110.0)
 

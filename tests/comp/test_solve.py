@@ -12,6 +12,7 @@ import pytest
 import scipy.ndimage
 import scipy.optimize
 
+import shipped
 from understudy.comp import match, solve, texture
 from understudy.comp.matte import layers
 from understudy.comp.resample import gaussian
@@ -20,10 +21,8 @@ from understudy.faces.geometry import CANONICAL
 SHAPE = (380, 400)
 SIZE = 300.0
 POINTS = (CANONICAL * 120 + [200, 190, 0]).astype(np.float32)
-MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-BASE = {
-    "colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": [0.65, 0.8], "gain": [0.5, 2.8],
-}  # fmt: skip
+MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}
+BASE = shipped.MATCH | {"light": 1.0, "gain": [0.5, 2.8]}
 ALL = {"restored": [0.0, 1.0]}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from shipped import MATCH, MATTE
 from understudy.comp.match import Laid, Moment, Sample, finish, fit
 from understudy.comp.matte import layers
 from understudy.engines.base import FaceContext, TalentAtlas
@@ -20,11 +21,8 @@ from understudy.faces.networks import BlazeFace, FaceMesh
 from understudy.media.extract import decode
 from understudy.media.plate import probe
 from understudy.media.stills import read_picture
-from understudy.show.schema import defaults, schema
 
 SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
-MATTE = defaults(schema("settings"))["matte"]
-MATCH = defaults(schema("settings"))["match"]
 
 
 @pytest.fixture(scope="module")
