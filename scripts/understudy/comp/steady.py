@@ -121,7 +121,7 @@ def edge_motion(mattes: Sequence[Image], to_face: ArrayLike) -> float:
         scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
         grid = GRID * (matrix - [[0, 0, left], [0, 0, top]])
         # Distances are linear: no prefilter is needed, and none of the crop's far side is.
-        distances.append(scale * warp(signed_distance(matte), grid, size))
+        distances.append(scale * warp(signed_distance(matte, 2 * NEAR / scale), grid, size))
     stack = np.stack(distances) if distances else np.zeros((0, 1, 1), np.float32)
     if len(stack) < 3:
         return float("nan")
