@@ -25,6 +25,14 @@ def test_distances_of_a_disc(soft: float) -> None:
     assert np.sqrt(np.mean(error[np.abs(truth) < 15] ** 2)) < 0.08
 
 
+def test_beyond_its_reach_it_is_all_but_the_same() -> None:
+    matte, truth = disc(30.3, 50.2, 48.9, 2)
+    near, all_ = signed_distance(matte, 5), signed_distance(matte)
+    within = np.abs(truth) < 5
+    assert np.array_equal(near[within], all_[within])
+    assert np.abs(near - all_).max() < 1.5 and np.array_equal(near > 0, all_ > 0)
+
+
 @pytest.mark.parametrize("angle", [0, 20, 45, 70, 90])
 def test_an_edge_that_moves_by_tenths_of_a_pixel_is_followed(angle: float) -> None:
     a = np.radians(angle)

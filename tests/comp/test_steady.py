@@ -109,6 +109,12 @@ def test_what_moves_with_the_face_or_grows_evenly_has_no_motion() -> None:
     assert edge_motion(large, [place] * 4) == pytest.approx(0.04, rel=0.06)
 
 
+def test_an_edge_that_comes_and_goes_does_not_move() -> None:
+    """A hole in the middle is there on every second frame."""
+    mattes = [disc(1) * (1 - disc(0.3) * (k % 2)) for k in range(6)]
+    assert edge_motion(mattes, [to_face()] * 6) < 0.002
+
+
 def test_without_edge_or_frames_there_is_no_number() -> None:
     assert np.isnan(edge_motion([disc(1)] * 2, [to_face()] * 2))
     assert np.isnan(edge_motion([np.zeros((50, 50), np.float32)] * 3, [to_face()] * 3))

@@ -154,18 +154,32 @@ def test_roto_refusals(roto: Roto, tmp_path: Path, make_plate: MakePlate):
     assert "R, G, B" in refused.value.fix
 
 
-def exr(path: Path, names: list[str], planes: np.ndarray, window: tuple[int, ...] = (), part: str = "") -> None:
+def exr(path: Path, names: list[str], planes: np.ndarray, window: tuple[int, ...] = ()) -> None:
     """A picture [h, w, c] as another program writes it: channels by their names, in a part of a display window."""
     spec = OpenImageIO.ImageSpec(planes.shape[1], planes.shape[0], planes.shape[2], "half")
     spec.channelnames = names
     if window:
         spec.x, spec.y, spec.full_x, spec.full_y, spec.full_width, spec.full_height = window
-    if part:
-        spec.attribute("name", part)
     target = OpenImageIO.ImageOutput.create(str(path))
     assert target.open(str(path), spec)
     assert target.write_image(np.ascontiguousarray(planes, np.float16))
     assert target.close()
+
+
+def test_a_roto_is_picked_out_of_an_exrs_parts(tmp_path: Path, make_plate: MakePlate):
+    path = str(tmp_path / "a.1003.exr")
+    specs = [OpenImageIO.ImageSpec(40, 30, count, "half") for count in (3, 1)]
+    specs[1].channelnames = ["A"]
+    for spec, name in zip(specs, ("beauty", "hand"), strict=True):
+        spec.attribute("name", name)
+    target = OpenImageIO.ImageOutput.create(path)
+    assert target.open(path, specs)
+    assert target.write_image(np.full((30, 40, 3), 0.75, np.float16))
+    assert target.open(path, specs[1], "AppendSubimage")
+    assert target.write_image(np.full((30, 40, 1), 0.5, np.float16))
+    assert target.close()
+    for channel, value in (("R", 0.75), ("hand.A", 0.5), ("A", 0.5)):
+        assert (Roto(str(tmp_path / "a.%04d.exr"), channel, make_plate()).read(1003) == value).all()
 
 
 def test_a_roto_is_picked_out_of_an_exrs_layers(tmp_path: Path, make_plate: MakePlate):

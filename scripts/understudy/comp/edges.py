@@ -21,13 +21,13 @@ EPSILON: Final = 1e-4
 """Variance of the guide under which an area counts as flat, in squared display values."""
 
 
-def signed_distance(matte: Image) -> Image:
+def signed_distance(matte: Image, reach: float = np.inf) -> Image:
     """Distance of every pixel centre to the matte's .5 contour, positive inside, float32 [h, w].
 
     Each pixel beside the contour knows its place to a fraction of a pixel (interpolation along the steeper axis)
     and its direction (the gradient). Every other pixel takes the nearest of these from a distance transform, and
-    measures to its piece of the contour. The image's border is no edge; without any edge, all is as far away as the
-    picture is large.
+    measures to its piece of the contour; more than ``reach`` pixels away, the transform's own word is enough. The
+    image's border is no edge; without any edge, all is as far away as the picture is large.
     """
     f = gaussian(np.clip(matte, 0, 1), SMOOTH) - np.float32(0.5)
     inside = f > 0
@@ -41,19 +41,21 @@ def signed_distance(matte: Image) -> Image:
         return np.where(inside, far, -far)
     rows, columns = np.nonzero(beside)
     gap, nx, ny = _contour(f, rows, columns)
-    _, labels = cv2.distanceTransformWithLabels(
+    rough, labels = cv2.distanceTransformWithLabels(
         (~beside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     # A pixel of the contour carries its own label.
     owner = np.zeros(labels.max() + 1, np.intp)
     owner[labels[rows, columns]] = np.arange(len(rows))
-    nearest = owner[labels]
-    y, x = np.ogrid[: f.shape[0], : f.shape[1]]
-    dx, dy = x - columns.astype(np.float32)[nearest], y - rows.astype(np.float32)[nearest]
+    # The contour lies up to a pixel beside the pixels that the transform measures to.
+    y, x = np.nonzero(rough <= reach + 1)
+    nearest = owner[labels[y, x]]
+    dx, dy = (x - columns[nearest]).astype(np.float32), (y - rows[nearest]).astype(np.float32)
     nx, ny = nx[nearest], ny[nearest]
     across = dx * nx + dy * ny + gap[nearest]
     beyond = np.maximum(np.abs(dx * ny - dy * nx) - np.float32(ALONG), 0)
-    return np.where(inside, 1, -1).astype(np.float32) * np.hypot(across, beyond)
+    rough[y, x] = np.hypot(across, beyond)
+    return np.where(inside, rough, -rough)
 
 
 def _contour(f: Image, rows: np.ndarray, columns: np.ndarray) -> tuple[Image, Image, Image]:

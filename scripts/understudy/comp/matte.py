@@ -194,7 +194,10 @@ def over(matte: Image, operation: str, layer: Image) -> Image:
 
 def redrawn(layer: Image, erode: float, feather: float | None, unit: float) -> Image:
     """A layer with a new edge, ``erode`` inside its .5 contour and ``feather`` wide (IOD); as it is if that is None."""
-    return layer if feather is None else edge(signed_distance(layer), erode * unit, feather * unit)
+    if feather is None:
+        return layer
+    reach = abs(erode) * unit + max(feather * unit, 1)
+    return edge(signed_distance(layer, reach), erode * unit, feather * unit)
 
 
 class Shapes:

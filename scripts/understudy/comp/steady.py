@@ -36,6 +36,8 @@ GRID: Final = 48
 """Places per IOD at which the motion of an edge is measured."""
 NEAR: Final = 0.04
 """How near to the edge these lie, in IOD."""
+GONE: Final = 0.2
+"""Distance from one frame to the next, in IOD, at which an edge has not moved but come or gone (a mouth that opens)."""
 AREA: Final = (-1.5, -1.6, 1.5, 2.2)
 """Left, top, right and bottom of face space in which they lie, in IOD."""
 
@@ -101,7 +103,7 @@ def edge_motion(mattes: Sequence[Image], to_face: ArrayLike) -> float:
 
     The signed distance to the .5 contour is sampled on a grid in face space; at the points nearest to the edge
     (`NEAR`), its second difference is that of the edge's place along its normal. A matte that is fixed to the face, or
-    that drifts evenly, has none.
+    that drifts evenly, has none. Edges that come or go (`GONE`) do not count.
 
     Parameters
     ----------
@@ -121,10 +123,11 @@ def edge_motion(mattes: Sequence[Image], to_face: ArrayLike) -> float:
         scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
         grid = GRID * (matrix - [[0, 0, left], [0, 0, top]])
         # Distances are linear: no prefilter is needed, and none of the crop's far side is.
-        distances.append(scale * warp(signed_distance(matte), grid, size))
+        distances.append(scale * warp(signed_distance(matte, GONE / scale), grid, size))
     stack = np.stack(distances) if distances else np.zeros((0, 1, 1), np.float32)
     if len(stack) < 3:
         return float("nan")
-    second = stack[2:] - 2 * stack[1:-1] + stack[:-2]
-    near = np.abs(stack[1:-1]) < NEAR
+    before, here, after = stack[:-2], stack[1:-1], stack[2:]
+    second = after - 2 * here + before
+    near = (np.abs(here) < NEAR) & (np.abs(before) < GONE) & (np.abs(after) < GONE)
     return float(np.sqrt(np.mean(second[near] ** 2))) if near.any() else float("nan")
