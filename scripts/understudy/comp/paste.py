@@ -39,7 +39,7 @@ def paste(
     weight:
         Matte float32 [h, w].
     encode:
-        Display RGB to the plate's type and encoding; the only rounding.
+        Display RGB to the plate's type and encoding, as a new array without gaps; the only rounding.
     to_linear, from_linear:
         Between display values and the light in which the difference is taken; `same` for ``from_linear`` where
         the plate is encoded as linear light.
@@ -57,10 +57,10 @@ def paste(
     was, now, part = old[box], new[box], weight[box]
     # Where the weight is 1 the result is the new value, without the cost of a way to light and back.
     mixed = np.flatnonzero(touched[box] if from_linear is same else (part > 0) & (part < 1))
-    value = now.copy()
-    before, after = (np.take(image.reshape(-1, 3), mixed, axis=0) for image in (was, value))
+    pixels = encode(now)
+    before, after = (np.take(image.reshape(-1, 3), mixed, axis=0) for image in (was, now))
     light = to_linear(before)
     light += np.take(part, mixed)[:, None] * (to_linear(after) - light)
-    value.reshape(-1, 3)[mixed] = from_linear(light)
-    put(out[box], encode(value), touched[box])
+    pixels.reshape(-1, 3)[mixed] = encode(from_linear(light))
+    put(out[box], pixels, touched[box])
     return out
