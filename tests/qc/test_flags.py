@@ -52,7 +52,7 @@ def test_texture_that_does_not_stick_is_a_flag_of_the_whole_track():
     (found,) = flags(calm, SHOT)
     assert (found["kind"], found["level"], found["first"], found["last"]) == ("unsteady texture", "warn", 1001, 1010)
     assert found["value"] == pytest.approx(1.5, abs=0.01)
-    assert "1.49 times the plate's" in found["reason"] and "steady.window" in found["action"]
+    assert "1.49 times as large" in found["reason"] and "steady.window" in found["action"]
 
 
 def test_neighbours_are_joined_and_the_worst_named():

@@ -304,8 +304,8 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
             "kind": "unsteady texture",
             "level": "warn",
             "value": ratio,
-            "reason": f"the new skin does not stick to the face: its warping error is {ratio:.2f} times the plate's",
-            "action": "set steady.window to 1 or 2 in the look, or use less of what is restored (match.restored)",
+            "reason": f"the new skin is less steady than the plate's: its warping error is {ratio:.2f} times as large",
+            "action": "where the skin is over-enhanced, mend that first; then set steady.window to 1 or 2 in the look",
         }
 
 
