@@ -3,7 +3,7 @@
     python tests/bench/looks.py
     python tests/bench/looks.py --frames 48 --keep /tmp/looks
 
-draws three plates of one performer at 960 x 540, the eyes some 160, 80 and 20 pixels apart, renders each in every look
+draws three plates of one performer at 960 x 540, the eyes some 240, 120 and 30 pixels apart, renders each in every look
 through the workflow, and prints a table: medians over the frames as on the review page (texture index in dB, 0 is the
 plate's own; colour beside the matte in CIEDE2000 above the plate's own; seam as a multiple of the plate's own; shake of
 the track in thousandths of the distance of the eyes), and milliseconds of CPU per frame, start of the process included,
