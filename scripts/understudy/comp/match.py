@@ -144,8 +144,7 @@ def fit(
         Tones of every frame that the colour is fitted on, in order; without any, those of the samples are.
     settings:
         ``colour`` (see `colour.solve`), ``steady`` (whether colour follows the plate), ``light`` 0..1, ``texture`` and
-        ``grain`` (whether they are matched), ``restored``
-        (share of what restoring changes).
+        ``grain`` (whether they are matched), ``restored`` (share of what restoring changes).
 
     Returns
     -------

@@ -167,7 +167,7 @@ def fit(given: Sequence[Tones], mode: str, *, follow: bool) -> dict[str, Any]:
     -------
     ``segments``, each a fit of `colour.solve` with the ``first`` frame that it holds for and how many frames it takes
     over in (``fade``, 0 is at once); ``gains`` of red, green and blue for every frame from ``first`` on, none where
-    nothing is followed. JSON types.
+    nothing is followed; ``light``, how far the plate's light must be laid over the face at the least. JSON types.
     """
     known = judged(given)
     if not known or mode in colour.UNTOUCHED:
