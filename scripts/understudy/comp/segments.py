@@ -24,8 +24,8 @@ FEWEST: Final = 24
 """Blocks of skin below which a frame is not judged, and nothing is fitted."""
 SAMPLE: Final = 20_000
 """Most blocks that a fit is made on."""
-QUIET: Final = 0.02
-"""Deviation of the ratio from frame to frame that is never taken for a change of light."""
+QUIET: Final = 0.04
+"""Deviation of the ratio within a segment that asks for no other fit, an eighth of a stop; the gains follow it anyway."""
 PENALTY: Final = 12.0
 """What a further segment costs, times the logarithm of the frames: three channels that move together are one witness,
 so three times what the Bayesian criterion asks for four numbers."""
