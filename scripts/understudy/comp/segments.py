@@ -25,7 +25,7 @@ FEWEST: Final = 24
 SAMPLE: Final = 20_000
 """Most blocks that a fit is made on."""
 QUIET: Final = 0.04
-"""Deviation of the ratio within a segment that asks for no other fit, an eighth of a stop; the gains follow it anyway."""
+"""Deviation of the ratio that asks for no fit of its own, an eighth of a stop; the gains follow it anyway."""
 PENALTY: Final = 12.0
 """What a further segment costs, times the logarithm of the frames: three channels that move together are one witness,
 so three times what the Bayesian criterion asks for four numbers."""
