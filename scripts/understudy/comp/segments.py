@@ -24,8 +24,8 @@ FEWEST: Final = 24
 """Blocks of skin below which a frame is not judged, and nothing is fitted."""
 SAMPLE: Final = 20_000
 """Most blocks that a fit is made on."""
-QUIET: Final = 0.02
-"""Deviation of the ratio from frame to frame that is never taken for a change of light."""
+QUIET: Final = 0.04
+"""Deviation of the ratio that asks for no fit of its own, an eighth of a stop; the gains follow it anyway."""
 PENALTY: Final = 12.0
 """What a further segment costs, times the logarithm of the frames: three channels that move together are one witness,
 so three times what the Bayesian criterion asks for four numbers."""
@@ -167,7 +167,7 @@ def fit(given: Sequence[Tones], mode: str, *, follow: bool) -> dict[str, Any]:
     -------
     ``segments``, each a fit of `colour.solve` with the ``first`` frame that it holds for and how many frames it takes
     over in (``fade``, 0 is at once); ``gains`` of red, green and blue for every frame from ``first`` on, none where
-    nothing is followed. JSON types.
+    nothing is followed; ``light``, how far the plate's light must be laid over the face at the least. JSON types.
     """
     known = judged(given)
     if not known or mode in colour.UNTOUCHED:
