@@ -234,8 +234,8 @@ def test_the_report_says_what_was_done_to_the_texture(made: TestShow) -> None:
     assert found["restored"]["share"] == 0.8 and found["restored"]["range"] == [0.8, 0.8]
     assert found["road"] in ("too soft", "over-enhanced", "as the plate")
     assert len(found["fit"]["gains"]) == 4 and found["texture_index"] is not None
-    # A face of some 100 pixels through a network of 128.
-    assert found["debt"] < 0
+    # A face of some 130 pixels through a network of 128.
+    assert abs(found["debt"]) < 2
 
 
 def test_what_ran_is_written_down(made: TestShow) -> None:

@@ -26,6 +26,8 @@ ROUNDS: Final = 4
 """Steps of a solve: each takes the miss of the one before to about its square."""
 CLOSE: Final = 0.1
 """Miss of a band, in dB, that is left."""
+ALIKE: Final = 0.01
+"""Difference of two shares that nobody sees."""
 FEWEST: Final = 64
 """Pixels of skin below which energies say nothing."""
 BANDS: Final = len(texture.SIGMAS) - 2
@@ -204,22 +206,26 @@ def share(swapped: F64, cross: F64, restored: F64, added: F64, plate: F64) -> fl
 def wanted(pairs: Sequence[tuple[Image, Image]], skins: Sequence[Skin], grained: Grain) -> float | None:
     """Share of the restored face that a track asks for, the median of its samples' (see `share`); None without skin.
 
-    ``pairs`` are the engine's faces and the restored ones. What grain is lacking depends on the share, so it is asked
-    for half of the restored face first, then for the share that was found.
+    ``pairs`` are the engine's faces and the restored ones. What grain is lacking depends on the share: it is asked for
+    half of the restored face first, then for the share that was found, until the two agree.
     """
     parts = [(skin.bands(soft), skin.bands(hard)) for (soft, hard), skin in zip(pairs, skins, strict=True)]
     energies = [
         [texture.products(one, other, skin.area) for one, other in ((own, own), (own, hard), (hard, hard))]
         for (own, hard), skin in zip(parts, skins, strict=True)
     ]
-    found: float | None = None
-    for _ in range(2 if skins else 0):
-        at = 0.5 if found is None else found
+    if not skins:
+        return None
+    at = 0.5
+    for _ in range(2 * ROUNDS):
         grains = grained([cv2.addWeighted(soft, 1 - at, hard, at, 0) for soft, hard in pairs])
         rows = zip(energies, grains, skins, strict=True)
         found = float(
             np.median([share(*(part[: skin.fine] for part in (*own, added, skin.plate))) for own, added, skin in rows])
         )
+        if abs(found - at) < ALIKE:
+            break
+        at = (at + found) / 2
     return found
 
 
