@@ -17,5 +17,5 @@ def noise(shape: tuple[int, ...], sigma: float, seed: int = 0) -> np.ndarray:
 
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": "synthetic"}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}

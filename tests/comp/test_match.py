@@ -16,7 +16,7 @@ from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": True, "restored": 0.7}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": "synthetic", "restored": 0.7}
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 
@@ -141,9 +141,8 @@ def test_grain_is_measured_and_made_again() -> None:
     assert model is not None and grain.visible(model)
     json.dumps(model)
     assert np.median(model["sigma"]) == pytest.approx(0.012, rel=0.12)
-    made = grain.regrain(
-        np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32), model, 0.0, 11
-    )
+    flat, ones = np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32)
+    made = grain.regrain(flat, ones, ones, model, (0.0, 0.0), 11)
     added, true = (a[..., 1] - a[..., 1].mean() for a in (made, plate))
     assert added.std() == pytest.approx(true.std(), rel=0.15)
     for shift in ((0, 1), (1, 1), (0, 3)):
@@ -157,10 +156,14 @@ def test_only_missing_grain_is_added() -> None:
     model = grain.measure([(plate, np.ones((256, 256), np.float32))])
     assert model is not None
     flat, ones = np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32)
-    assert np.array_equal(grain.regrain(flat, ones, model, 0.02, 1), flat)
-    assert np.array_equal(grain.regrain(flat, 0 * ones, model, 0.0, 1), flat)
-    half = grain.regrain(flat, 0.5 * ones, model, 0.0, 1).std()
-    assert half == pytest.approx(np.sqrt(0.75) * grain.regrain(flat, ones, model, 0.0, 1).std(), rel=0.01)
+    for share, kin in ((1.0, (0.02, 0.0)), (0.0, (0.0, 0.0)), (0.5, (0.0, 1.0))):
+        assert np.array_equal(grain.regrain(flat, share * ones, ones, model, kin, 1), flat)
+    whole, half, halved = (
+        grain.regrain(flat, share * ones, weight * ones, model, (0.0, shared), 1).std()
+        for share, weight, shared in ((1, 1, 0), (0.5, 1, 0), (1, 0.5, 0.5))
+    )
+    assert half == pytest.approx(np.sqrt(0.75) * whole, rel=0.01)
+    assert halved == pytest.approx(2 * half, rel=0.01)
 
 
 def test_grain_is_the_seeds_alone() -> None:

@@ -129,3 +129,8 @@ def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tu
             return face, matte
         case _:
             raise ConfigError(f"blend {mode!r} is not known", fix="use one of: multiband, poisson, alpha")
+
+
+def detail(mode: str, matte: Image, weight: Image) -> Image:
+    """Share of the new face's finest detail in the picture [h, w], of a blend's ``weight`` [h, w]."""
+    return matte * weight if mode == "multiband" else weight

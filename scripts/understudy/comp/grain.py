@@ -38,6 +38,18 @@ TILE: Final = 512
 """Side in pixels of the noise that every frame's grain is cut from; it goes on from its other side without a seam."""
 DETREND: Final = 4.0
 """Sigma in pixels of the blur that is taken off as picture."""
+FINEST: Final = 1.0
+"""Sigma in pixels of the blur below which detail is compared with grain."""
+CHANCE: Final = 0.1
+"""Share of the plate's grain in a face below which it is chance."""
+WINDOW: Final = 3.0
+"""Sigma in pixels of the window in which a residual is judged to be grain."""
+STRONG: Final = (1.6, 2.6)
+"""Variance of a residual, as a multiple of the grain's, from which it is less and less, and not at all, grain."""
+DIRECTED: Final = (0.45, 0.75)
+"""The same for the coherence of its structure tensor; grain alone has about .2."""
+LEAST_WEIGHT: Final = 0.05
+"""Weight in the picture below which grain is not raised any further to make up for it."""
 
 
 def residual(image: Image) -> Image:
@@ -189,21 +201,112 @@ def visible(model: Mapping[str, Any] | None) -> bool:
     return float(max(shape[LAG + APART, LAG], shape[LAG, LAG + APART])) < TOGETHER
 
 
-def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, seed: int) -> Image:
-    """Add what grain a blend lacks.
+def lacking(share: Image, variance: Image, own: float, shared: float) -> tuple[Image, Image]:
+    """How much of the plate's grain a picture keeps, and what variance it lacks, [h, w] each.
+
+    The new face's grain is ``shared`` times the plate's plus its own, so a picture with a share m of the face holds
+    1 - m (1 - ``shared``) of the plate's grain and m of the face's own. A face that is the plate lacks nothing.
+
+    Parameters
+    ----------
+    share:
+        m, of the new face's finest detail in the picture; see `blend.detail`.
+    variance:
+        The plate's, of luma.
+    own, shared:
+        See `kinship`.
+    """
+    kept = 1 - np.float32(1 - shared) * share
+    return kept, cv2.max(variance * (1 - kept * kept) - np.square(np.float32(own) * share), 0.0)
+
+
+def kinship(samples: Sequence[tuple[Image, Image, Image]], model: Mapping[str, Any]) -> tuple[float, float]:
+    """What the grain of new faces has to do with the plate's: (sigma of luma of its own, shared).
+
+    Regression of the face's finest detail on the plate's, where the plate is flat: ``shared`` is how much of the
+    plate's grain the face holds, 0..1 (1 where the face is the plate, less where a network worked on it, 0 where it was
+    made from a still); what is left is its own, taken for grain of the plate's spectrum. Only the finest detail is
+    looked at, for there grain is stronger than pores.
+
+    Parameters
+    ----------
+    samples:
+        (face, plate, matte of the skin): [h, w, 3], [h, w, 3], [h, w].
+    model:
+        The plate's grain; see `measure`.
+    """
+    pairs = []
+    for face, plate, weight in samples:
+        where = flat(plate, weight)
+        if where.any():
+            pairs.append([finest(luma(image))[where].astype(np.float64) for image in (face, plate)])
+    if not pairs:
+        return 0.0, 0.0
+    face, plate = np.concatenate(pairs, axis=1)
+    found = float(np.clip(face @ plate / max(float(plate @ plate), 1e-12), 0, 1))
+    shared = found if found > CHANCE else 0.0
+    own = float(np.median(np.abs(face - shared * plate))) / 0.6745
+    passed = float(finest(luma(synthesise(model, (TILE // 2, TILE // 2), 0))).std())
+    return own / max(passed, 1e-6), shared
+
+
+def finest(grey: Image) -> Image:
+    """What is finer than a Gaussian of `FINEST` in an image [h, w]."""
+    return grey - gaussian(grey, FINEST)
+
+
+def reusable(plate: Image, model: Mapping[str, Any]) -> tuple[Image, Image]:
+    """The plate's own grain [h, w, 3], and where it is nothing but that, 0..1 [h, w].
+
+    Grain has no direction and the model's strength; a residual with either more is a wrinkle, a lash or the edge of
+    what is no longer there, and would shine through the new face. Direction is the coherence of the structure tensor
+    (Bigun and Granlund 1987).
+    """
+    noise = residual(plate)
+    grey = luma(noise)
+    strength = gaussian(grey * grey, WINDOW) / cv2.max(variance_at(model, gaussian(luma(plate), DETREND)), 1e-9)
+    x, y = (cv2.Scharr(gaussian(grey, 1.0), cv2.CV_32F, *along) for along in ((1, 0), (0, 1)))
+    xx, xy, yy = (gaussian(product, WINDOW) for product in (x * x, x * y, y * y))
+    directed = np.sqrt(np.square(xx - yy) + 4 * xy * xy) / cv2.max(xx + yy, 1e-12)
+    over = np.maximum((strength - STRONG[0]) / (STRONG[1] - STRONG[0]), (directed - DIRECTED[0]) / (DIRECTED[1] - DIRECTED[0]))
+    t = np.clip(over, 0, 1)
+    return noise, 1 - t * t * (3 - 2 * t)
+
+
+def regrain(
+    image: Image,
+    share: Image,
+    weight: Image,
+    model: Mapping[str, Any],
+    kin: tuple[float, float],
+    seed: int,
+    plate: Image | None = None,
+) -> Image:
+    """Add what grain the picture lacks.
 
     Parameters
     ----------
     image:
-        Display RGB [h, w, 3]: plate where the matte is 0, new face where it is 1.
-    matte:
-        Share m of the new face [h, w]. The blend's own grain has variance (1 - m)^2 s^2 + m^2 own^2.
+        Display RGB [h, w, 3], of which the picture takes ``weight``.
+    share:
+        Share of the new face's finest detail in the picture; see `blend.detail`.
     model:
-        The plate's grain, sigma s; see `measure`.
-    own:
-        Sigma of the luma of the grain that the new face has already.
+        The plate's grain; see `measure`.
+    kin:
+        See `kinship`.
+    plate:
+        Display RGB [h, w, 3], where its own grain is to be used again as far as `reusable`.
     """
-    lacking = matte * (variance_at(model, luma(image)) * (2 - matte) - np.float32(own * own) * matte)
-    added = synthesise(model, matte.shape, seed)
-    weighted(added, cv2.sqrt(cv2.max(lacking, 0.0)), into=added)
-    return cv2.add(image, added, dst=added)
+    variance = variance_at(model, luma(image))
+    kept, missing = lacking(share, variance, *kin)
+    if plate is None:
+        added = synthesise(model, share.shape, seed)
+        weighted(added, cv2.sqrt(missing), into=added)
+    else:
+        noise, alone = reusable(plate, model)
+        own = np.square(np.float32(kin[0]) * share)
+        again = alone * cv2.max(cv2.sqrt(cv2.max(1 - own / cv2.max(variance, 1e-9), 0.0)) - kept, 0.0)
+        held = kept + again
+        left = cv2.max(variance * (1 - held * held) - own, 0.0)
+        added = weighted(synthesise(model, share.shape, seed), cv2.sqrt(left)) + weighted(noise, again)
+    return cv2.add(image, weighted(added, 1 / cv2.max(weight, LEAST_WEIGHT), into=added), dst=added)

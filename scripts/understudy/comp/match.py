@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import colour, grain, light, texture
-from understudy.comp.blend import blend
+from understudy.comp.blend import blend, detail
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
 from understudy.faces.geometry import iod
@@ -162,7 +162,7 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     Returns
     -------
     JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
-    (the plate's model or None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look``
+    (the plate's model or None, see `grain.measure`), ``kin`` (the new face's, see `grain.kinship`), ``look``
     (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
@@ -190,21 +190,21 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
     if not grain.visible(noise):
         noise = None
-    detail = _texture(samples, faces, skins)
-    own = 0.0
+    fine = _texture(samples, faces, skins)
+    kin = 0.0, 0.0
     if noise is not None:
         sizes = [texture.extent(sample.points) for sample in samples]
         shaped = [
-            texture.apply(face, detail, size, area)
+            texture.apply(face, fine, size, area)
             for face, size, area in zip(faces, sizes, skins, strict=True)
         ]
-        new = grain.measure(list(zip(shaped, skins, strict=True)))
-        own = float(np.median(new["sigma"])) if new else 0.0
+        plates = [sample.crop for sample in samples]
+        kin = grain.kinship(list(zip(shaped, plates, skins, strict=True)), noise)
     return {
         "colour": solved,
-        "texture": detail,
+        "texture": fine,
         "grain": noise,
-        "own_grain": own,
+        "kin": list(kin),
         "look": {name: settings[name] for name in LOOK},
     }
 
@@ -260,9 +260,16 @@ def finish(
         )
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
-    if look["grain"] and fitted["grain"] is not None:
+    if look["grain"] != "none" and fitted["grain"] is not None:
         touched = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        part = weight[touched]
         result[touched] = grain.regrain(
-            result[touched], matte[touched], fitted["grain"], fitted["own_grain"], moment.seed
+            result[touched],
+            detail(look["blend"], matte[touched], part),
+            part,
+            fitted["grain"],
+            fitted["kin"],
+            moment.seed,
+            crop[touched] if look["grain"] == "plate" else None,
         )
     return result, weight
