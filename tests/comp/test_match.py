@@ -16,7 +16,8 @@ from understudy.comp.resample import gaussian
 from understudy.faces.geometry import CANONICAL
 
 MATTE = {"erode": 0.04, "feather": 0.09, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": "synthetic", "restored": 0.7}
+CHARACTER = {"defocus": True, "shutter": 180, "sharpening": True, "codec": True}
+MATCH = {"colour": "mkl", "light": 1.0, "texture": True, "grain": "synthetic", "restored": 0.7} | CHARACTER
 COMPOSITE = {"blend": "multiband", "opacity": 1.0}
 SHAPE = (380, 400)
 

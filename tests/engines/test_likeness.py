@@ -23,7 +23,8 @@ from understudy.media.stills import read_picture
 
 SWAP = {"shape": 0.5, "eyes": "auto", "mouth": "auto", "max_yaw": 60.0, "switch_cost": 1.0}
 MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": True, "hold_back": 0.0}
-MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": "synthetic", "restored": 0.7}
+CHARACTER = {"defocus": True, "shutter": 180, "sharpening": True, "codec": True}
+MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": "synthetic", "restored": 0.7} | CHARACTER
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import colour, grain, light, texture
+from understudy.comp import character, colour, grain, light, texture
 from understudy.comp.blend import blend, detail
 from understudy.comp.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, gaussian, reduced
@@ -19,7 +19,7 @@ SPECULAR: Final = 0.98
 """Quantile of luma above which skin shines and is left out of the colour fit."""
 FEWEST: Final = 24
 """Blocks of skin below which nothing is fitted."""
-LOOK: Final = ("light", "texture", "grain", "restored")
+LOOK: Final = ("light", "texture", "grain", "restored", *character.LOOK)
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
 
 
@@ -55,11 +55,17 @@ class Moment:
         The performer's mesh [468, 3] in pixels of the crop.
     seed:
         Of everything random; from shot, track and frame.
+    motion:
+        How the face moves during the frame, [2, 3] in pixels of the crop (see `comp.motion`); None where it does not.
+    corner:
+        Where the crop's upper left corner lies on the plate, (x, y) in pixels.
     """
 
     frame: int
     points: NDArray[np.floating]
     seed: int = 0
+    motion: NDArray[np.float64] | None = None
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -117,35 +123,21 @@ def _moments(
 
 
 def _texture(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> dict[str, Any]:
-    """Defocus and band gains that bring faces in the plate's colour to the plate's texture, and the index before."""
+    """Band gains that bring faces in the plate's colour and character to the plate's texture, and the index before."""
     sizes = [texture.extent(sample.points) for sample in samples]
     count = len(texture.SIGMAS) - 1
     rows, before = np.full((len(samples), count), np.nan), []
-    features = [
-        ((sample.matte > 0.9) * (1 - area)).astype(np.float32)
-        for sample, area in zip(samples, skins, strict=True)
-    ]
-    lumas = [texture.luma(face) for face in faces]
-    sigma = texture.defocus(
-        list(zip(lumas, features, sizes, strict=True)),
-        [
-            texture.energies(sample.crop, area, texture.limits(size))
-            for sample, area, size in zip(samples, features, sizes, strict=True)
-        ],
-    )
     for k, (sample, face, area, size) in enumerate(zip(samples, faces, skins, sizes, strict=True)):
         sigmas = texture.limits(size)
         wanted = texture.energies(sample.crop, area, sigmas)
         own = texture.energies(face, area, sigmas)
         before.append(texture.index(own, wanted)[0])
-        if sigma:
-            own = texture.energies(gaussian(face, sigma), area, sigmas)
         got = texture.gains(own, wanted)
         rows[k, count - len(got) :] = got
     known = ~np.isnan(rows).all(axis=0)
     gains = np.ones(count)
     gains[known] = np.nanmedian(rows[:, known], axis=0)
-    return {"sigma": sigma, "gains": gains.tolist(), "index_before": float(np.median(before))}
+    return {"gains": gains.tolist(), "index_before": float(np.median(before))}
 
 
 def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +153,8 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
 
     Returns
     -------
-    JSON types: ``colour`` (see `colour.solve`), ``texture`` (``sigma``, ``gains``, ``index_before`` in dB), ``grain``
+    JSON types: ``colour`` (see `colour.solve`), ``character`` (see `character.fit`), ``texture`` (``gains``,
+    ``index_before`` in dB), ``grain``
     (the plate's model or None, see `grain.measure`), ``kin`` (the new face's, see `grain.kinship`), ``look``
     (settings for `finish`).
     """
@@ -186,6 +179,11 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
                 toned, sample.crop, area, _step(sample.points), iod(sample.points), settings["light"]
             )
         )
+    lens = character.fit([(sample, face) for sample, face in zip(samples, faces, strict=True)], skins, settings)
+    faces = [
+        character.apply(face, lens, sample.moment, (0, 0), settings)
+        for sample, face in zip(samples, faces, strict=True)
+    ]
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
     if not grain.visible(noise):
@@ -202,6 +200,7 @@ def fit(samples: Sequence[Sample], settings: Mapping[str, Any]) -> dict[str, Any
         kin = grain.kinship(list(zip(shaped, plates, skins, strict=True)), noise)
     return {
         "colour": solved,
+        "character": lens,
         "texture": fine,
         "grain": noise,
         "kin": list(kin),
@@ -254,6 +253,7 @@ def finish(
     blocks, step = _skin(laid, near), _step(near)
     if look["light"]:
         new = light.relight(new, plate, blocks, step, unit, look["light"])
+    new = character.apply(new, fitted["character"], moment, (box[1].start, box[0].start), look)
     if look["texture"]:
         new = texture.apply(
             new, fitted["texture"], size, np.minimum(2 * enlarged(blocks, step, laid.shape), 1)

@@ -21,7 +21,7 @@ ORDER = (
     "extract", "detect", "track", "align", "swap", "enhance", "matte", "match", "composite", "stills", "encode", "qc",
 )  # fmt: skip
 HERO = ("align", "swap", "enhance", "matte", "match", "composite")
-FINISH = ("light", "texture", "grain", "restored")
+FINISH = ("light", "texture", "grain", "restored", "defocus", "shutter", "sharpening", "codec")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
 CONTRACT = ("role", "family", "file", "sha256", "template", "size", "fed_by", "inputs", "outputs", "settings")

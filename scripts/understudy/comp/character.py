@@ -1,0 +1,117 @@
+"""The picture's character: focus, motion blur, sharpening and codec of the plate, measured once and put into new faces.
+
+Each acts only where the plate has it and the new face lacks it, in the order in which a camera does: focus and motion,
+sharpening, codec. Grain, which lies over the blend, is in `comp.grain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from understudy.comp import codec, motion, sharpening, texture
+from understudy.comp.resample import Image, gaussian
+
+if TYPE_CHECKING:
+    from understudy.comp.match import Moment, Sample
+
+LOOK: Final = ("defocus", "shutter", "sharpening", "codec")
+"""Settings that `apply` takes."""
+DEGREES: Final = 360.0
+RACK: Final = 0.5
+"""Spread of defocus over a shot, in pixels, from which focus is racked and not merely measured."""
+SAME: Final = 3
+"""Samples over which a racked focus is smoothed: each is the median of so many."""
+STILL: Final = 3
+"""Samples on which what the whole shot has (sharpening, codec) is measured."""
+
+
+def fit(
+    pairs: Sequence[tuple[Sample, Image]], skins: Sequence[Image], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the plate's character has that new faces lack.
+
+    Parameters
+    ----------
+    pairs:
+        Samples, each with its new face in the plate's colour and light, display RGB [h, w, 3].
+    skins:
+        Mattes [h, w] of their open skin.
+    settings:
+        ``shutter``: the largest, in degrees.
+
+    Returns
+    -------
+    JSON types: ``focus`` ([frame, sigma in pixels] of every sample where focus is racked, else one for all),
+    ``shutter`` (part of a frame, see `motion.shutter`), ``sharpening`` (amount and radius, see `sharpening.sharpening`),
+    ``codec`` (see `codec.quality`; 0 for none).
+    """
+    full = [((sample.matte > 0.9).astype(np.float32), sample, face) for sample, face in pairs]
+    moving = [(matte, sample, face) for matte, sample, face in full if sample.moment.motion is not None]
+    plates, faces = (
+        [motion.Seen(image, matte, np.asarray(sample.moment.motion), sample.points) for image, matte, sample in row]
+        for row in (
+            [(sample.crop, matte, sample) for matte, sample, _ in moving],
+            [(face, matte, sample) for matte, sample, face in moving],
+        )
+    )
+    found = {
+        "focus": [[0, 0.0]],
+        "shutter": motion.shutter(plates, faces, settings["shutter"] / DEGREES),
+        "sharpening": [0.0, 0.0],
+        "codec": 0,
+    }
+    seen = [apply(face, found, sample.moment, (0, 0), settings) for sample, face in pairs]
+    found["focus"] = focus([sample for sample, _ in pairs], seen, skins)
+    few = sorted({round(k) for k in np.linspace(0, len(full) - 1, STILL)})
+    found["sharpening"] = sharpening.sharpening([(seen[k], full[k][1].crop, full[k][0]) for k in few])
+    found["codec"] = codec.lacking([(seen[k], full[k][1].crop, full[k][1].moment.corner) for k in few])
+    return found
+
+
+def focus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> list[list[float]]:
+    """Defocus that faces lack, [frame, sigma in pixels]: one for all frames, or one for each sample of a racked shot."""
+    rows = []
+    for sample, face, skin in zip(samples, faces, skins, strict=True):
+        features = ((sample.matte > 0.9) * (1 - skin)).astype(np.float32)
+        size = texture.extent(sample.points)
+        wanted = texture.energies(sample.crop, features, texture.limits(size))
+        sigma = texture.defocus([(texture.luma(face), features, size)], [wanted])
+        rows.append([sample.moment.frame, sigma])
+    rows.sort()
+    frames, sigmas = zip(*rows, strict=True)
+    smooth = [float(np.median(sigmas[max(k - SAME // 2, 0) : k + SAME // 2 + 1])) for k in range(len(sigmas))]
+    if max(smooth) - min(smooth) < RACK:
+        return [[frames[0], float(np.median(sigmas))]]
+    return [[frame, sigma] for frame, sigma in zip(frames, smooth, strict=True)]
+
+
+def apply(
+    face: Image, found: Mapping[str, Any], moment: Moment, corner: tuple[int, int], look: Mapping[str, Any]
+) -> Image:
+    """A new face, display RGB [h, w, 3], in the plate's character; itself where it lacks none.
+
+    Parameters
+    ----------
+    found:
+        See `fit`.
+    corner:
+        Where the image's upper left corner lies on the crop, (x, y).
+    look:
+        The settings of `LOOK`: which of it is wanted.
+    """
+    if look["defocus"]:
+        frames, sigmas = zip(*found["focus"], strict=True)
+        face = gaussian(face, float(np.interp(moment.frame, frames, sigmas)))
+    shutter = min(found["shutter"], look["shutter"] / DEGREES)
+    if shutter and moment.motion is not None:
+        points = moment.points[:, :2] - np.asarray(corner)
+        face = motion.blurred(face, motion.seen_from(moment.motion, corner), shutter, points)
+    if look["sharpening"]:
+        face = sharpening.unsharp(face, *found["sharpening"])
+    if look["codec"] and found["codec"]:
+        on_plate = moment.corner[0] + corner[0], moment.corner[1] + corner[1]
+        face = codec.through(face, on_plate, found["codec"])
+    return face
