@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from people import film, jpeg, person, sample
 
-from understudy.comp import match
+from understudy.comp import match, motion, sharpening
 from understudy.comp.paste import paste, same
 from understudy.media.colour import from_linear, quantise, to_display, to_linear
 from understudy.show.schema import schema
@@ -23,17 +23,25 @@ def choices(stage: str, name: str) -> list[str]:
     return STAGES[stage]["properties"][name]["enum"]
 
 
+PAN = np.array([[1.0, 0.0, 14.0], [0.0, 1.0, 3.0]])
 BASE = {name: of["default"] for name, of in STAGES["match"]["properties"].items()} | {"light": 1.0}
 FINISH = {"blend": "multiband", "opacity": 1.0}
 
 
 @cache
 def filmed(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Display crop of a person, and the mesh: ``clean``, with ``grain``, or out of a ``codec``."""
+    """Display crop of a person, and the mesh: ``clean``, with ``grain``, ``moving``, ``sharp`` or out of a ``codec``."""
     image, points = person("hopper")
-    if kind == "grain":
-        image = np.clip(image + film(image.shape, 0.012, 5), 0, 1)
-    return (jpeg(image, 40) if kind == "codec" else image), points
+    match kind:
+        case "grain":
+            image = np.clip(image + film(image.shape, 0.012, 5), 0, 1)
+        case "moving":
+            image = motion.blurred(image, PAN, 0.5, points)
+        case "sharp":
+            image = np.clip(sharpening.unsharp(image, 1.0, 2.0), 0, 1)
+        case "codec":
+            image = jpeg(image, 40)
+    return image, points
 
 
 def swapped(kind: str, dtype: str, space: str, own: dict, finish: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,8 +50,10 @@ def swapped(kind: str, dtype: str, space: str, own: dict, finish: dict) -> tuple
     shown, points = filmed(kind)
     encoded = quantise(to_linear(shown) if space == "scene_linear" else shown, dtype)
     crop = to_display(encoded, plate)
-    one = sample(crop, crop, points)
-    fitted = match.fit([one], own)
+    one = sample(crop, crop, points, motion=PAN)
+    # A frame on which it rests, so that its blur is known.
+    still = filmed("clean")[0]
+    fitted = match.fit([one, sample(still, still, points)] if kind == "moving" else [one], own)
     result, weight = match.finish(one.crop, one.face, one.matte, one.moment, fitted, finish)
     made = paste(
         encoded,
@@ -75,7 +85,7 @@ def test_whatever_the_modes(blend: str, colour: str, grain: str) -> None:
     assert close(*swapped("grain", "float32", "display", own, FINISH | {"blend": blend}))
 
 
-@pytest.mark.parametrize("kind", ["clean", "grain", "codec"])
+@pytest.mark.parametrize("kind", ["clean", "grain", "moving", "sharp", "codec"])
 @pytest.mark.parametrize(("dtype", "space"), [("uint8", "display"), ("uint16", "display"), ("float16", "scene_linear")])
 def test_whatever_the_plate(kind: str, dtype: str, space: str) -> None:
     for opacity in (1.0, 0.4):

@@ -89,24 +89,6 @@ def test_a_wide_blur_at_a_reduced_size_is_a_gaussian(sigma: float) -> None:
     assert np.sqrt(np.mean(away[40:-40, 40:-40] ** 2)) < 0.005 * image.std()
 
 
-def test_a_known_defocus_is_found() -> None:
-    crisp = scene()
-    ones = np.ones(SHAPE, np.float32)
-    found = []
-    for sigma in (1.6, 2.2):
-        wanted = texture.energies(gaussian(crisp, sigma), ones, texture.limits(300))
-        found.append(texture.defocus([(texture.luma(crisp), ones, 300)], [wanted]))
-        left = texture.softness(
-            texture.energies(gaussian(crisp, found[-1]), ones, texture.limits(300)), wanted
-        )
-        # The search ends within a sixteenth of a pixel.
-        assert left == pytest.approx(texture.CRISPER, abs=0.6)
-        assert 0.25 * sigma < found[-1] < sigma
-    assert found[0] < found[1]
-    sharp = texture.energies(crisp, ones, texture.limits(300))
-    assert texture.defocus([(texture.luma(gaussian(crisp, 1.0)), ones, 300)], [sharp]) == 0
-
-
 def test_gains_close_the_gap_and_are_clamped() -> None:
     assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2]) == pytest.approx(
         [1.1, 0.8, 1.25], abs=1e-3

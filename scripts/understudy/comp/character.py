@@ -77,8 +77,11 @@ def focus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Ima
     for sample, face, skin in zip(samples, faces, skins, strict=True):
         features = ((sample.matte > 0.9) * (1 - skin)).astype(np.float32)
         size = texture.extent(sample.points)
-        wanted = texture.energies(sample.crop, features, texture.limits(size))
-        sigma = texture.defocus([(texture.luma(face), features, size)], [wanted])
+        sigmas = texture.limits(size)
+        box = around(features, round(3 * sigmas[-1]))
+        features, grey = features[box], texture.luma(face[box])
+        wanted = texture.energies(sample.crop[box], features, sigmas)
+        sigma = texture.defocus([(grey, features, size)], [wanted])
         rows.append([sample.moment.frame, sigma])
     rows.sort()
     frames, sigmas = zip(*rows, strict=True)
@@ -86,6 +89,17 @@ def focus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Ima
     if max(smooth) - min(smooth) < RACK:
         return [[frames[0], float(np.median(sigmas))]]
     return [[frame, sigma] for frame, sigma in zip(frames, smooth, strict=True)]
+
+
+def around(matte: Image, room: int) -> tuple[slice, slice]:
+    """The box of a matte [h, w] that is not 0, with so many pixels around it; all of it where there is none."""
+    rows, columns = np.flatnonzero(matte.any(axis=1)), np.flatnonzero(matte.any(axis=0))
+    if not len(rows):
+        return slice(None), slice(None)
+    return (
+        slice(max(int(rows[0]) - room, 0), int(rows[-1]) + 1 + room),
+        slice(max(int(columns[0]) - room, 0), int(columns[-1]) + 1 + room),
+    )
 
 
 def apply(

@@ -42,7 +42,9 @@ FINEST: Final = 1.0
 """Sigma in pixels of the blur below which detail is compared with grain."""
 CHANCE: Final = 0.1
 """Share of the plate's grain in a face below which it is chance."""
-WINDOW: Final = 3.0
+PASSED: Final = 0.08
+"""Part of its power, after `DETREND` is taken off, below which a frequency is not brought back."""
+WINDOW: Final = 4.0
 """Sigma in pixels of the window in which a residual is judged to be grain."""
 STRONG: Final = (1.6, 2.6)
 """Variance of a residual, as a multiple of the grain's, from which it is less and less, and not at all, grain."""
@@ -101,13 +103,30 @@ def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
     return np.stack([products(part * there) / pairs for part in cv2.split(noise[box].astype(np.float32))], axis=-1)
 
 
+def undo_detrend(covariance: F64) -> tuple[F64, float]:
+    """Autocovariance [2 LAG + 1, 2 LAG + 1] of grain, 1 at shift 0, of that of its `residual`, and its sigma over that.
+
+    Taking the blur of `DETREND` off has let the finest frequencies pass and held back the widest.
+    """
+    side, lags = 64, np.arange(-LAG, LAG + 1)
+    padded = np.zeros((side, side))
+    padded[np.ix_(lags, lags)] = covariance
+    y, x = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
+    passed = np.square(1 - np.exp(-2 * np.square(np.pi * DETREND) * (x * x + y * y)))
+    power = np.fft.rfft2(padded).real / np.maximum(passed, PASSED)
+    whole = np.fft.irfft2(power, (side, side))[np.ix_(lags, lags)]
+    variance = max(float(whole[LAG, LAG]), 1e-12)
+    return whole / variance, float(np.sqrt(variance / max(float(covariance[LAG, LAG]), 1e-12)))
+
+
 def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     """Grain model of pictures [h, w, 3] with mattes [h, w] of where to look; None where there is no flat area.
 
     Returns
     -------
     ``sigma`` of luma in `BINS` bins of luma (gaps filled from the neighbours), ``mix`` 3x3 (columns: RGB of the three
-    components for a luma sigma of one), ``covariance`` of each component, normalised to 1 at shift 0. JSON types.
+    components for a luma sigma of one), ``covariance`` of each component, normalised to 1 at shift 0, and how far the
+    residual hangs ``together`` over `APART`. JSON types.
     """
     parts = []
     for image, weight in samples:
@@ -120,23 +139,29 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     level = np.concatenate([grey[where] for _, where, grey in parts])
     values, axes = np.linalg.eigh(np.cov(noise.T) + 1e-12 * np.eye(3))
     whole_shape = np.sum([autocovariance(part @ axes, where) for part, where, _ in parts], axis=0)
-    shapes = [whole_shape[..., k] / max(float(whole_shape[LAG, LAG, k]), 1e-12) for k in range(3)]
+    most = int(np.argmax(values))
+    raw = whole_shape[..., most] / max(float(whole_shape[LAG, LAG, most]), 1e-12)
+    shapes, gains = zip(*(undo_detrend(whole_shape[..., k]) for k in range(3)), strict=True)
     bright = noise @ np.array([0.2126, 0.7152, 0.0722])
     bins = np.minimum((level * BINS).astype(int), BINS - 1)
     filled = [k for k in range(BINS) if np.sum(bins == k) >= BLOCK**2]
     # The median of squares is that of the grain even where a few blocks hold an edge; .6745 is the normal's.
     sigma = [float(np.median(np.abs(bright[bins == k]))) / 0.6745 for k in filled]
     whole = max(float(np.sqrt(bright.var())), 1e-9)
+    found = np.interp(np.arange(BINS), filled, sigma) if filled else np.full(BINS, whole)
     return {
-        "sigma": np.interp(np.arange(BINS), filled, sigma).tolist() if filled else [whole] * BINS,
+        "sigma": (gains[most] * found).tolist(),
         "mix": np.asarray(axes * np.sqrt(values) / whole).tolist(),
         "covariance": [shape.tolist() for shape in shapes],
+        "together": float(max(raw[LAG + APART, LAG], raw[LAG, LAG + APART])),
     }
 
 
 def kernel(covariance: F64) -> NDArray[np.complex64]:
     """Square root of the spectrum of an autocovariance [2 LAG + 1, 2 LAG + 1], for `numpy.fft.rfft2` of a tile."""
-    taper = np.hanning(2 * LAG + 3)[1:-1]
+    # Whole up to half of the shifts, then falling: a narrower one would add to the finest frequencies.
+    fall = np.clip((LAG + 1 - np.abs(np.arange(-LAG, LAG + 1))) / ((LAG + 1) / 2), 0, 1)
+    taper = fall * fall * (3 - 2 * fall)
     padded = np.zeros((TILE, TILE))
     lags = np.arange(-LAG, LAG + 1)
     padded[np.ix_(lags, lags)] = covariance * np.outer(taper, taper)
@@ -194,11 +219,7 @@ def variance_at(model: Mapping[str, Any], level: Image) -> Image:
 
 def visible(model: Mapping[str, Any] | None) -> bool:
     """Whether a model is of grain, and of grain worth adding."""
-    if model is None or float(np.median(model["sigma"])) < LEAST:
-        return False
-    power = np.square(np.asarray(model["mix"])).sum(axis=0)
-    shape = np.asarray(model["covariance"])[int(np.argmax(power))]
-    return float(max(shape[LAG + APART, LAG], shape[LAG, LAG + APART])) < TOGETHER
+    return model is not None and float(np.median(model["sigma"])) >= LEAST and model["together"] < TOGETHER
 
 
 def lacking(share: Image, variance: Image, own: float, shared: float) -> tuple[Image, Image]:

@@ -31,7 +31,7 @@ MOVING: Final = 5
 """Frames, those of the longest way, that are asked."""
 RESTING: Final = 0.34
 """Way, as a part of the moving frames', up to which a face rests: its own blur is then a ninth of theirs."""
-NODES: Final = 4
+NODES: Final = 3
 """Shutters, besides a closed one, on which a face is tried; between them the answer is read off."""
 CLOSED: Final = 1.0
 """Way in pixels, in the shutter found, below which it is taken for closed: a measurement errs by about as much."""

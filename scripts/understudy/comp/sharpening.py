@@ -35,6 +35,8 @@ BLURS: Final = tuple(0.6 + 0.2 * k for k in range(12))
 """Blurs of edges, sigma in pixels, that are told apart."""
 MOST: Final = 2.0
 """Largest amount that is repeated."""
+SHOWN: Final = 4.0
+"""What a difference of overshoot counts against one of shape: it is what is seen."""
 LEAST: Final = 0.04
 """Overshoot, as a part of an edge's height, below which there is none: unsharpened pictures have up to .03."""
 
@@ -89,25 +91,27 @@ def overshoot(step: NDArray[np.float64]) -> float:
 
 
 def solve(step: NDArray[np.float64]) -> tuple[float, float]:
-    """Amount and radius in pixels of the unsharp mask that a `profile` shows: least squares on an edge of its own blur.
+    """Amount and radius in pixels of the unsharp mask that a `profile` shows: that of an edge of its own blur, which
+    comes nearest in shape and overshoot.
 
     An edge of blur s is P(x / s), P the normal distribution; sharpened it is that plus amount (P(x / s) - P(x / t)),
     t^2 = s^2 + radius^2.
     """
     x = np.arange(-REACH, REACH + 1)
+    amounts = np.linspace(0, MOST, 81)[:, None]
 
     def edge(blur: float) -> NDArray[np.float64]:
         return np.array([(1 + math.erf(at / (blur * math.sqrt(2)))) / 2 for at in x])
 
-    best, nearest = (0.0, 0.0), np.inf
+    best, nearest, wanted = (0.0, 0.0), np.inf, overshoot(step)
     for blur in BLURS:
         plain = edge(blur)
         for radius in RADII:
-            more = plain - edge(math.hypot(blur, radius))
-            amount = float(np.clip((step - plain) @ more / (more @ more), 0, MOST))
-            away = float(np.sum(np.square(plain + amount * more - step)))
-            if away < nearest:
-                best, nearest = (amount, radius), away
+            tried = plain + amounts * (plain - edge(math.hypot(blur, radius)))
+            over = np.array([overshoot(one) for one in tried])
+            away = np.mean(np.square(tried - step), axis=1) + SHOWN * np.square(over - wanted)
+            if away.min() < nearest:
+                best, nearest = (float(amounts[away.argmin(), 0]), radius), float(away.min())
     return best
 
 
