@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
 from plates import portrait
 from trained import FIVES
-
 from understudy.comp.match import Laid, Moment, Sample
 from understudy.comp.matte import layers
 from understudy.comp.resample import gaussian, warp

@@ -1,4 +1,4 @@
-"""The plate's character: known blurs, shutters, halos, blocks and grain are found on real skin, and given to new faces."""
+"""The plate's character: known blurs, shutters, halos, blocks and grain are found and given to new faces."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import scipy.fft
-from people import film, jpeg, onto, person, sample
 
+from people import film, jpeg, onto, person, sample
 from understudy.comp import blend, character, codec, grain, match, motion, sharpening, texture
 from understudy.comp.resample import enlarged, gaussian, warp
 
@@ -168,7 +168,8 @@ def test_the_overshoot_of_an_ideal_edge_is_that_of_its_formula() -> None:
         assert sharpening.solve(step) == pytest.approx((amount, radius), abs=0.03)
         assert sharpening.overshoot(step) == pytest.approx(step.max() - 1, abs=1e-9)
     # And a picture of such edges gives it.
-    edges = gaussian(np.kron([[0.3, 0.6], [0.6, 0.3]], np.ones((60, 60)))[..., None].repeat(3, 2).astype(np.float32), 1.0)
+    squares = np.kron([[0.3, 0.6], [0.6, 0.3]], np.ones((60, 60), np.float32)).astype(np.float32)
+    edges = gaussian(squares[..., None].repeat(3, 2), 1.0)
     found = sharpening.profile([(sharpening.unsharp(edges, 1.0, 2.0), np.ones(edges.shape[:2], np.float32))])
     assert found is not None
     blurred_step = norm.cdf(x) + (norm.cdf(x) - norm.cdf(x / np.hypot(1, 2)))
@@ -209,7 +210,7 @@ def test_the_transform_is_the_cosine_transform_on_the_plates_blocks() -> None:
 @pytest.mark.parametrize("quality", [25, 50, 75, 85])
 @pytest.mark.parametrize("name", ["hopper", "astronaut"])
 def test_the_codec_of_a_plate_is_found_and_repeated_on_its_blocks(name: str, quality: int) -> None:
-    image, points = person(name)
+    image, _ = person(name)
     corner = (11, 13)
     plate = np.ascontiguousarray(jpeg(image, quality)[13:, 11:])
     clean = np.ascontiguousarray(image[13:, 11:])
@@ -325,8 +326,9 @@ def test_a_fit_finds_what_the_plate_has_and_nothing_else() -> None:
     coded = sample(np.ascontiguousarray(blocks), other, points, corner=(3, 5))
     fitted = match.fit([coded], MATCH)
     assert fitted["character"]["codec"] == pytest.approx(60, abs=1)
+    alpha = {"blend": "alpha", "opacity": 1.0, "texture": False}
     with_it, without = (
-        match.finish(coded.crop, coded.face, coded.matte, coded.moment, fitted, {"blend": "alpha", "opacity": 1.0} | more)
-        for more in ({"texture": False}, {"texture": False, "codec": False})
+        match.finish(coded.crop, coded.face, coded.matte, coded.moment, fitted, alpha | {"codec": wanted})
+        for wanted in (True, False)
     )
     assert np.abs(with_it[0] - without[0])[coded.matte > 0.9].max() > 0.01

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from people import film, jpeg, person, sample
 
+from people import film, jpeg, person, sample
 from understudy.comp import match, motion, sharpening
 from understudy.comp.paste import paste, same
 from understudy.media.colour import from_linear, quantise, to_display, to_linear
@@ -30,7 +30,7 @@ FINISH = {"blend": "multiband", "opacity": 1.0}
 
 @cache
 def filmed(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Display crop of a person, and the mesh: ``clean``, with ``grain``, ``moving``, ``sharp`` or out of a ``codec``."""
+    """Display crop of a person, and the mesh: ``clean``, ``moving``, ``sharp``, with ``grain``, out of a ``codec``."""
     image, points = person("hopper")
     match kind:
         case "grain":

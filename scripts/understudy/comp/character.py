@@ -45,8 +45,8 @@ def fit(
     Returns
     -------
     JSON types: ``focus`` ([frame, sigma in pixels] of every sample where focus is racked, else one for all),
-    ``shutter`` (part of a frame, see `motion.shutter`), ``sharpening`` (amount and radius, see `sharpening.sharpening`),
-    ``codec`` (see `codec.quality`; 0 for none).
+    ``shutter`` (part of a frame, see `motion.shutter`), ``sharpening`` (amount and radius, see
+    `sharpening.sharpening`), ``codec`` (see `codec.quality`; 0 for none).
     """
     full = [((sample.matte > 0.9).astype(np.float32), sample, face) for sample, face in pairs]
     moving = [(matte, sample, face) for matte, sample, face in full if sample.moment.motion is not None]
@@ -72,23 +72,22 @@ def fit(
 
 
 def focus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> list[list[float]]:
-    """Defocus that faces lack, [frame, sigma in pixels]: one for all frames, or one for each sample of a racked shot."""
-    rows = []
+    """Defocus that faces lack, [frame, sigma in pixels]: one for all frames, or one a sample where focus is racked."""
+    rows: list[tuple[int, float]] = []
     for sample, face, skin in zip(samples, faces, skins, strict=True):
         features = ((sample.matte > 0.9) * (1 - skin)).astype(np.float32)
         size = texture.extent(sample.points)
-        sigmas = texture.limits(size)
-        box = around(features, round(3 * sigmas[-1]))
+        bounds = texture.limits(size)
+        box = around(features, round(3 * bounds[-1]))
         features, grey = features[box], texture.luma(face[box])
-        wanted = texture.energies(sample.crop[box], features, sigmas)
+        wanted = texture.energies(sample.crop[box], features, bounds)
         sigma = texture.defocus([(grey, features, size)], [wanted])
-        rows.append([sample.moment.frame, sigma])
-    rows.sort()
-    frames, sigmas = zip(*rows, strict=True)
+        rows.append((sample.moment.frame, sigma))
+    frames, sigmas = zip(*sorted(rows), strict=True)
     smooth = [float(np.median(sigmas[max(k - SAME // 2, 0) : k + SAME // 2 + 1])) for k in range(len(sigmas))]
     if max(smooth) - min(smooth) < RACK:
         return [[frames[0], float(np.median(sigmas))]]
-    return [[frame, sigma] for frame, sigma in zip(frames, smooth, strict=True)]
+    return [[frame, blur] for frame, blur in zip(frames, smooth, strict=True)]
 
 
 def around(matte: Image, room: int) -> tuple[slice, slice]:

@@ -26,6 +26,12 @@ BINS: Final = 8
 """Luma bins over 0..1."""
 BLOCK: Final = 8
 """Side in pixels of the blocks that are judged flat or not."""
+WIDER: Final = 2.0
+"""Sigma in pixels of the blur that leaves a picture's texture and little of its grain."""
+FLATTEST: Final = 0.3
+"""Part of the blocks that are taken for flat, by their edges and again by their texture."""
+CHANCES: Final = 3.0
+"""What is so many times as rough as the smoothest blocks may be so by chance: grain alone differs by as much."""
 LEAST: Final = 0.0025
 """Sigma of luma below which a plate has no grain worth adding: under a code value of 8 bit."""
 MOST: Final = 0.03
@@ -60,10 +66,14 @@ def residual(image: Image) -> Image:
 
 
 def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
-    """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, no clipped values."""
+    """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, little texture, no clipped values.
+
+    Flat is what has little that is wider than grain.
+    """
     grey = luma(image)
     slope = gaussian(grey, DETREND)
     edges = np.hypot(cv2.Sobel(slope, cv2.CV_32F, 1, 0), cv2.Sobel(slope, cv2.CV_32F, 0, 1))
+    rough = gaussian(np.square(gaussian(grey, WIDER) - slope), BLOCK / 2)
     h, w = (n // BLOCK * BLOCK for n in grey.shape)
     if not h or not w:
         return np.zeros(grey.shape, bool)
@@ -71,11 +81,12 @@ def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
     def worst(values: NDArray[Any]) -> NDArray[Any]:
         return values[:h, :w].reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).max(axis=(1, 3))
 
-    barred = worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
-    steep = worst(edges)
-    if barred.all():
-        return np.zeros(grey.shape, bool)
-    chosen = ~barred & (steep <= max(float(np.quantile(steep[~barred], 0.3)), 1e-6))
+    chosen = ~worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
+    steep, rough = worst(edges), worst(rough)
+    if chosen.any():
+        chosen &= steep <= max(float(np.quantile(steep[chosen], FLATTEST)), 1e-6)
+        least, some = np.quantile(rough[chosen], (0.05, FLATTEST))
+        chosen &= rough <= max(float(some), CHANCES * float(least), 1e-12)
     found = np.zeros(grey.shape, bool)
     found[:h, :w] = np.kron(chosen, np.ones((BLOCK, BLOCK), bool))
     return found
@@ -289,8 +300,8 @@ def reusable(plate: Image, model: Mapping[str, Any]) -> tuple[Image, Image]:
     x, y = (cv2.Scharr(gaussian(grey, 1.0), cv2.CV_32F, *along) for along in ((1, 0), (0, 1)))
     xx, xy, yy = (gaussian(product, WINDOW) for product in (x * x, x * y, y * y))
     directed = np.sqrt(np.square(xx - yy) + 4 * xy * xy) / cv2.max(xx + yy, 1e-12)
-    over = np.maximum((strength - STRONG[0]) / (STRONG[1] - STRONG[0]), (directed - DIRECTED[0]) / (DIRECTED[1] - DIRECTED[0]))
-    t = np.clip(over, 0, 1)
+    over = [(value - low) / (high - low) for value, (low, high) in ((strength, STRONG), (directed, DIRECTED))]
+    t = np.clip(np.maximum(*over), 0, 1)
     return noise, 1 - t * t * (3 - 2 * t)
 
 

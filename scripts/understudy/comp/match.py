@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from understudy.comp import character, colour, grain, light, texture
 from understudy.comp.blend import blend, detail
 from understudy.comp.matte import COARSE, skin
-from understudy.comp.resample import Image, enlarged, gaussian, reduced
+from understudy.comp.resample import Image, enlarged, reduced
 from understudy.faces.geometry import iod
 
 SPECULAR: Final = 0.98

@@ -143,10 +143,11 @@ def shutter(plates: Sequence[Seen], faces: Sequence[Seen], most: float) -> float
     most:
         Largest shutter that may be found.
     """
-    fast = sorted((k for k, one in enumerate(plates) if most * one.way >= TELLING), key=lambda k: -plates[k].way)[:MOVING]
+    order = sorted(range(len(plates)), key=lambda k: -plates[k].way)
+    fast = [k for k in order[:MOVING] if most * plates[k].way >= TELLING]
     if not fast:
         return 0.0
-    rest = min(range(len(plates)), key=lambda k: plates[k].way)
+    rest = order[-1]
     ways = np.array([plates[k].way for k in fast])
     if plates[rest].way <= RESTING * float(np.median(ways)):
         pairs = [
