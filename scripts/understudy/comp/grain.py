@@ -30,6 +30,8 @@ WIDER: Final = 2.0
 """Sigma in pixels of the blur that leaves a picture's texture and little of its grain."""
 FLATTEST: Final = 0.3
 """Part of the blocks that are taken for flat, by their edges and again by their texture."""
+ROUNDING: Final = 1e-6
+"""Variance of the rounding to 8 bit, of display values."""
 CHANCES: Final = 3.0
 """What is so many times as rough as the smoothest blocks may be so by chance: grain alone differs by as much."""
 LEAST: Final = 0.0025
@@ -68,12 +70,14 @@ def residual(image: Image) -> Image:
 def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
     """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, little texture, no clipped values.
 
-    Flat is what has little that is wider than grain.
+    Flat is what has little that is wider than grain, for what is finest in it: grain has as much everywhere, however
+    strong it is.
     """
     grey = luma(image)
     slope = gaussian(grey, DETREND)
     edges = np.hypot(cv2.Sobel(slope, cv2.CV_32F, 1, 0), cv2.Sobel(slope, cv2.CV_32F, 0, 1))
-    rough = gaussian(np.square(gaussian(grey, WIDER) - slope), BLOCK / 2)
+    wide, fine = (gaussian(np.square(band), BLOCK / 2) for band in (gaussian(grey, WIDER) - slope, finest(grey)))
+    rough = wide / (fine + np.float32(ROUNDING))
     h, w = (n // BLOCK * BLOCK for n in grey.shape)
     if not h or not w:
         return np.zeros(grey.shape, bool)
