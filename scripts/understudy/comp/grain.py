@@ -30,6 +30,8 @@ WIDER: Final = 2.0
 """Sigma in pixels of the blur that leaves a picture's texture and little of its grain."""
 FLATTEST: Final = 0.3
 """Part of the blocks that are taken for flat, by their edges and again by their texture."""
+FEWEST: Final = 0.02
+"""Part of the flat pixels that a bin must have to be measured."""
 ROUNDING: Final = 1e-6
 """Variance of the rounding to 8 bit, of display values."""
 CHANCES: Final = 3.0
@@ -147,7 +149,7 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     for image, weight in samples:
         where = flat(image, weight)
         if where.sum() >= 4 * BLOCK**2:
-            parts.append((residual(image).astype(np.float64), where, luma(image)))
+            parts.append((residual(image).astype(np.float64), where, gaussian(luma(image), DETREND)))
     if not parts:
         return None
     noise = np.concatenate([part[where] for part, where, _ in parts])
@@ -159,7 +161,8 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     shapes, gains = zip(*(undo_detrend(whole_shape[..., k]) for k in range(3)), strict=True)
     bright = noise @ np.array([0.2126, 0.7152, 0.0722])
     bins = np.minimum((level * BINS).astype(int), BINS - 1)
-    filled = [k for k in range(BINS) if np.sum(bins == k) >= BLOCK**2]
+    # A level that is hardly seen is seen at edges.
+    filled = [k for k in range(BINS) if np.sum(bins == k) >= max(BLOCK**2, FEWEST * len(bins))]
     # The median of squares is that of the grain even where a few blocks hold an edge; .6745 is the normal's.
     sigma = [float(np.median(np.abs(bright[bins == k]))) / 0.6745 for k in filled]
     whole = max(float(np.sqrt(bright.var())), 1e-9)
