@@ -115,7 +115,7 @@ def test_a_turn_blurs_its_rim_and_not_its_middle() -> None:
     # What moves along the stripes keeps them; what moves across them has lost them.
     assert seen[20:30, 20:30].std() > 0.8 * stripes[20:30, 20:30].std()
     truth = exposed(stripes, turned(0, 0, 12, (100, 100)), 0.5)
-    assert np.abs(seen - truth)[20:-20, 20:-20].mean() < 0.01
+    assert np.abs(seen - truth)[20:-20, 20:-20].mean() < 0.015
 
 
 @pytest.mark.parametrize("moved", [turned(12, 0), turned(2, 10), turned(9, -7, 1, (126, 135))])

@@ -21,8 +21,8 @@ Matrix = NDArray[np.float64]
 
 LEAST: Final = 0.5
 """Way in pixels, with the shutter open, below which nothing is blurred."""
-MOST: Final = 32
-"""Most positions of the face that are averaged."""
+APART: Final = 0.8
+"""Most pixels from one moment's place of the face to the next's."""
 FINE: Final = (1.0, 2.0)
 """Sigmas in pixels of the two blurs between which gradients lose energy."""
 TELLING: Final = 2.0
@@ -61,21 +61,28 @@ def way(motion: Matrix, points: NDArray[np.floating]) -> float:
 def blurred(image: Image, motion: Matrix, shutter: float, points: NDArray[np.floating]) -> Image:
     """An image [h, w, 3] through an open shutter: the mean of what is seen at moments spread over its time.
 
-    Positions are a pixel apart where the face moves most, so a turn blurs as a turn does. The image itself where the
-    face moves less than `LEAST`.
+    The moments are `APART` pixels apart where the face moves most, and a turn blurs as a turn does. They are made by
+    doubling, for what is seen at twice as many moments is that at the first half and the same moved on. The image itself
+    where the face moves less than `LEAST`.
     """
     length = shutter * way(motion, points)
     if length < LEAST:
         return image
-    count = min(int(np.ceil(length)) + 1, MOST)
-    total = np.zeros_like(image)
-    # Middles of equal spans of time: their spread is that of the whole span, less that of one of them.
-    for moment in shutter * ((np.arange(count) + 0.5) / count - 0.5):
-        m = part(motion, moment)
-        m[:, 2] += m[:, :2] @ (0.5, 0.5) - 0.5
-        total += cv2.warpAffine(image, m, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    total *= np.float32(1 / count)
-    return total
+    doublings = max(1, int(np.ceil(np.log2(length / APART))))
+    step = shutter / 2**doublings
+    seen = _moved(image, part(motion, (step - shutter) / 2))
+    for k in range(doublings):
+        seen = cv2.addWeighted(seen, 0.5, _moved(seen, part(motion, step * 2**k)), 0.5, 0)
+    return seen
+
+
+def _moved(image: Image, motion: Matrix) -> Image:
+    """An image [h, w, 3] after a motion; what comes in from outside repeats its edge."""
+    m = motion.copy()
+    m[:, 2] += m[:, :2] @ (0.5, 0.5) - 0.5
+    return cv2.warpAffine(
+        image, m, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def direction(image: Image, weight: Image, motion: Matrix) -> float:
