@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -139,7 +140,12 @@ def test_the_shutter_is_that_of_the_plate(moved: np.ndarray) -> None:
         # A network that saw the blurred plate has its blur; a closed shutter leaves none.
         assert motion.shutter(seen(image, truth), seen(other, truth), 0.5) < 0.15
     assert motion.shutter(seen(image, 0), seen(other, 0), 0.5) == 0
-    assert motion.shutter([], [], 0.5) == 0
+    # A frame that moves half as fast will do; without any that is slower, or with none, nothing is known.
+    slower = motion.Seen(exposed(image, motion.part(moved, 0.5), 0.5), matte, motion.part(moved, 0.5), points)
+    fast, still = seen(image, 0.5)[:1], seen(other, 0)
+    found = motion.shutter([*fast, slower], [still[0], replace(slower, image=other)], 0.5)
+    assert found == pytest.approx(0.5, abs=0.12)
+    assert motion.shutter(fast, still[:1], 0.5) == motion.shutter([], [], 0.5) == 0
 
 
 def test_a_face_at_rest_costs_nothing() -> None:

@@ -26,9 +26,9 @@ def test_the_motion_of_a_frame_is_that_of_its_own_time() -> None:
     moved = motion_of(track, 4)
     # Through a whole frame's time, from half a frame before to half a frame after.
     before, after = (np.append(part[:2], 1) for part in (steps[4] - np.diff(steps, axis=0)[0] / 2, steps[4]))
-    assert moved @ before == pytest.approx(before[:2] + [6, -2])
+    assert moved @ before == pytest.approx([before[0] + 6, before[1] - 2])
     half = motion.part(moved, 0.5)
-    assert half @ after == pytest.approx(after[:2] + [3, -1], abs=0.1)
+    assert half @ after == pytest.approx([after[0] + 3, after[1] - 1], abs=0.1)
     assert np.hypot(*moved[:, 0]) == pytest.approx(np.exp(0.01))
     assert np.arctan2(moved[1, 0], moved[0, 0]) == pytest.approx(0.03)
     # At a track's ends the one neighbour counts; alone, nothing moves.

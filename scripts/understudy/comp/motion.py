@@ -29,8 +29,8 @@ TELLING: Final = 2.0
 """Way in pixels, with the shutter open as far as it may, from which a frame can tell the shutter."""
 MOVING: Final = 5
 """Frames, those of the longest way, that are asked."""
-RESTING: Final = 0.34
-"""Way, as a part of the moving frames', up to which a face rests: its own blur is then a ninth of theirs."""
+SLOWER: Final = 0.7
+"""Way, as a part of a moving frame's, up to which the slowest frame is sharp enough to measure that against."""
 NODES: Final = 3
 """Shutters, besides a closed one, on which a face is tried; between them the answer is read off."""
 CLOSED: Final = 1.0
@@ -62,8 +62,8 @@ def blurred(image: Image, motion: Matrix, shutter: float, points: NDArray[np.flo
     """An image [h, w, 3] through an open shutter: the mean of what is seen at moments spread over its time.
 
     The moments are `APART` pixels apart where the face moves most, and a turn blurs as a turn does. They are made by
-    doubling, for what is seen at twice as many moments is that at the first half and the same moved on. The image itself
-    where the face moves less than `LEAST`.
+    doubling, for what is seen at twice as many moments is that at the first half and the same moved on. The image
+    itself where the face moves less than `LEAST`.
     """
     length = shutter * way(motion, points)
     if length < LEAST:
@@ -140,8 +140,8 @@ def shutter(plates: Sequence[Seen], faces: Sequence[Seen], most: float) -> float
 
     A box of length L has the variance L^2 / 12, and variances add: the result is the root of the plate's square less
     the square of what the new face has inherited. 0 where the face lacks none (a closed shutter, a network that saw the
-    blurred plate). Each is measured against itself on the frame where it moves least; where it never rests, the new
-    face is measured against the plate.
+    blurred plate). Each is measured against itself on the frame where it moves least, for two people's features differ
+    in direction as much as a blur makes them; where it never moves less, nothing is known, and 0.
 
     Parameters
     ----------
@@ -151,17 +151,15 @@ def shutter(plates: Sequence[Seen], faces: Sequence[Seen], most: float) -> float
         Largest shutter that may be found.
     """
     order = sorted(range(len(plates)), key=lambda k: -plates[k].way)
-    fast = [k for k in order[:MOVING] if most * plates[k].way >= TELLING]
+    slowest = plates[order[-1]].way if order else 0.0
+    fast = [k for k in order[:MOVING] if plates[k].way >= max(TELLING / max(most, 1e-9), slowest / SLOWER)]
     if not fast:
         return 0.0
     rest = order[-1]
-    ways = np.array([plates[k].way for k in fast])
-    if plates[rest].way <= RESTING * float(np.median(ways)):
-        pairs = [
-            (open_for(plates[k], plates[rest], most), open_for(faces[k], faces[rest], most)) for k in fast
-        ]
-    else:
-        pairs = [(open_for(plates[k], faces[k], most), 0.0) for k in fast]
-    own, inherited = np.median(pairs, axis=0)
-    found = float(np.sqrt(max(own**2 - inherited**2, 0.0)))
-    return found if found * float(np.median(ways)) >= CLOSED else 0.0
+    squares = []
+    for k in fast:
+        own, inherited = (open_for(row[k], row[rest], most) ** 2 for row in (plates, faces))
+        # The slowest frame has its own part of the blur.
+        squares.append((own - inherited) / (1 - (slowest / plates[k].way) ** 2))
+    found = min(float(np.sqrt(max(float(np.median(squares)), 0.0))), most)
+    return found if found * float(np.median([plates[k].way for k in fast])) >= CLOSED else 0.0
