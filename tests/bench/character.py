@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,10 +158,10 @@ def itself(name: str) -> None:
     row("a face by itself: largest error x 1024", name, 0, "", f"{1024 * float(away.max()):.3f}")
 
 
-def spent(work: Callable[[], object]) -> float:
-    """Milliseconds of CPU, the least of five."""
+def spent(work: Callable[[], object], times: int = 5) -> float:
+    """Milliseconds of CPU, the least of a few times."""
     found = []
-    for _ in range(5):
+    for _ in range(times):
         before = time.process_time()
         work()
         found.append(1000 * (time.process_time() - before))
@@ -175,10 +176,13 @@ def cost() -> None:
     nothing = {"focus": [[0, 0.0]], "shutter": 0.0, "sharpening": [0.0, 0.0], "codec": 0}
     box = character.around(one.matte, round(0.3 * match.iod(points)))
     face, corner = np.ascontiguousarray(new[box]), (box[1].start, box[0].start)
-    fast = match.Moment(7, points, motion=turned(16.0, 3.0, 1.0, points))
     print("\n| what, 512-px face | ms of CPU |\n|---|---|")
-    ms = spent(lambda: character.fit([(one, new)], [skin], SETTINGS))
-    print(f"| match, per sample: nothing moves, nothing found | {ms:.1f} |")
+    rest = match.Moment(7, points, motion=np.eye(2, 3))
+    fast = match.Moment(7, points, motion=turned(16.0, 3.0, 1.0, points))
+    for words, moments in (("at rest", [rest] * 12), ("moving", [rest, fast] * 6)):
+        shot = [(replace(one, moment=moment), new) for moment in moments]
+        ms = spent(lambda shot=shot: character.fit(shot, [skin] * 12, SETTINGS), 2)
+        print(f"| match, once per shot: {words} | {ms:.0f} |")
     parts = {
         "nothing found": (nothing, one.moment),
         "defocus, 1 px": (nothing | {"focus": [[0, 1.0]]}, one.moment),

@@ -325,7 +325,7 @@ def test_a_fit_finds_what_the_plate_has_and_nothing_else() -> None:
     assert match.fit([one], MATCH)["character"] == {
         "focus": [[7, 0.0]],
         "shutter": 0.0,
-        "sharpening": (0.0, 0.0),
+        "sharpening": [0.0, 0.0],
         "codec": 0,
     }
     blocks = jpeg(warp(image, turned(3, 5), (image.shape[1] + 3, image.shape[0] + 5)), 60)[5:, 3:]

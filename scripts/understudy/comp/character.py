@@ -49,26 +49,33 @@ def fit(
     `sharpening.sharpening`), ``codec`` (see `codec.quality`; 0 for none).
     """
     full = [((sample.matte > 0.9).astype(np.float32), sample, face) for sample, face in pairs]
-    moving = [(matte, sample, face) for matte, sample, face in full if sample.moment.motion is not None]
-    plates, faces = (
-        [motion.Seen(image, matte, np.asarray(sample.moment.motion), sample.points) for image, matte, sample in row]
-        for row in (
-            [(sample.crop, matte, sample) for matte, sample, _ in moving],
-            [(face, matte, sample) for matte, sample, face in moving],
-        )
-    )
-    found = {
+    most = settings["shutter"] / DEGREES
+    moving = [_moving(*one, most) for one in full if one[1].moment.motion is not None]
+    found: dict[str, Any] = {
         "focus": [[0, 0.0]],
-        "shutter": motion.shutter(plates, faces, settings["shutter"] / DEGREES),
+        "shutter": motion.shutter([plate for plate, _ in moving], [new for _, new in moving], most),
         "sharpening": [0.0, 0.0],
         "codec": 0,
     }
     seen = [apply(face, found, sample.moment, (0, 0), settings) for sample, face in pairs]
     found["focus"] = focus([sample for sample, _ in pairs], seen, skins)
     few = sorted({round(k) for k in np.linspace(0, len(full) - 1, STILL)})
-    found["sharpening"] = sharpening.sharpening([(seen[k], full[k][1].crop, full[k][0]) for k in few])
+    found["sharpening"] = list(sharpening.sharpening([(seen[k], full[k][1].crop, full[k][0]) for k in few]))
     found["codec"] = codec.lacking([(seen[k], full[k][1].crop, full[k][1].moment.corner) for k in few])
     return found
+
+
+def _moving(matte: Image, sample: Sample, face: Image, most: float) -> tuple[motion.Seen, motion.Seen]:
+    """A sample's plate and new face as `motion` sees them: the box in which they are blurred at the most."""
+    moved = np.asarray(sample.moment.motion)
+    box = around(matte, round(most * motion.way(moved, sample.points)) + 8)
+    corner = box[1].start or 0, box[0].start or 0
+    points = sample.points[:, :2] - np.asarray(corner)
+    plate, new = (
+        motion.Seen(np.ascontiguousarray(image[box]), matte[box], motion.seen_from(moved, corner), points)
+        for image in (sample.crop, face)
+    )
+    return plate, new
 
 
 def focus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> list[list[float]]:

@@ -27,7 +27,7 @@ FINE: Final = (1.0, 2.0)
 """Sigmas in pixels of the two blurs between which gradients lose energy."""
 TELLING: Final = 2.0
 """Way in pixels, with the shutter open as far as it may, from which a frame can tell the shutter."""
-MOVING: Final = 5
+MOVING: Final = 3
 """Frames, those of the longest way, that are asked."""
 SLOWER: Final = 0.7
 """Way, as a part of a moving frame's, up to which the slowest frame is sharp enough to measure that against."""
