@@ -89,24 +89,6 @@ def test_a_wide_blur_at_a_reduced_size_is_a_gaussian(sigma: float) -> None:
     assert np.sqrt(np.mean(away[40:-40, 40:-40] ** 2)) < 0.005 * image.std()
 
 
-def test_a_known_defocus_is_found() -> None:
-    crisp = scene()
-    ones = np.ones(SHAPE, np.float32)
-    found = []
-    for sigma in (1.6, 2.2):
-        wanted = texture.energies(gaussian(crisp, sigma), ones, texture.limits(300))
-        found.append(texture.defocus([(texture.luma(crisp), ones, 300)], [wanted]))
-        left = texture.softness(
-            texture.energies(gaussian(crisp, found[-1]), ones, texture.limits(300)), wanted
-        )
-        # The search ends within a sixteenth of a pixel.
-        assert left == pytest.approx(texture.CRISPER, abs=0.6)
-        assert 0.25 * sigma < found[-1] < sigma
-    assert found[0] < found[1]
-    sharp = texture.energies(crisp, ones, texture.limits(300))
-    assert texture.defocus([(texture.luma(gaussian(crisp, 1.0)), ones, 300)], [sharp]) == 0
-
-
 def test_gains_close_the_gap_and_are_clamped() -> None:
     assert texture.gains([4e-3, 1e-2, 1e-6], [4.84e-3, 1e-6, 1e-2], (0.8, 1.25)) == pytest.approx(
         [1.1, 0.8, 1.25], abs=1e-3
@@ -142,9 +124,8 @@ def test_grain_is_measured_and_made_again() -> None:
     assert model is not None and grain.visible(model)
     json.dumps(model)
     assert np.median(model["sigma"]) == pytest.approx(0.012, rel=0.12)
-    made = grain.regrain(
-        np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32), model, 0.0, 11
-    )
+    flat, ones = np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32)
+    made = grain.regrain(flat, ones, ones, model, (0.0, 0.0), 11)
     added, true = (a[..., 1] - a[..., 1].mean() for a in (made, plate))
     assert added.std() == pytest.approx(true.std(), rel=0.15)
     for shift in ((0, 1), (1, 1), (0, 3)):
@@ -158,10 +139,14 @@ def test_only_missing_grain_is_added() -> None:
     model = grain.measure([(plate, np.ones((256, 256), np.float32))])
     assert model is not None
     flat, ones = np.full((256, 256, 3), 0.5, np.float32), np.ones((256, 256), np.float32)
-    assert np.array_equal(grain.regrain(flat, ones, model, 0.02, 1), flat)
-    assert np.array_equal(grain.regrain(flat, 0 * ones, model, 0.0, 1), flat)
-    half = grain.regrain(flat, 0.5 * ones, model, 0.0, 1).std()
-    assert half == pytest.approx(np.sqrt(0.75) * grain.regrain(flat, ones, model, 0.0, 1).std(), rel=0.01)
+    for share, kin in ((1.0, (0.02, 0.0)), (0.0, (0.0, 0.0)), (0.5, (0.0, 1.0))):
+        assert np.array_equal(grain.regrain(flat, share * ones, ones, model, kin, 1), flat)
+    whole, half, halved = (
+        grain.regrain(flat, share * ones, weight * ones, model, (0.0, shared), 1).std()
+        for share, weight, shared in ((1, 1, 0), (0.5, 1, 0), (1, 0.5, 0.5))
+    )
+    assert half == pytest.approx(np.sqrt(0.75) * whole, rel=0.01)
+    assert halved == pytest.approx(2 * half, rel=0.01)
 
 
 def test_grain_is_the_seeds_alone() -> None:

@@ -20,7 +20,7 @@ from understudy.show.schema import conform
 
 SIZE, FRAMES = (480, 270), 4
 PLAIN: dict[str, Any] = {
-    "match": {"colour": "none", "light": 0, "texture": False, "grain": False},
+    "match": {"colour": "none", "light": 0, "texture": False, "grain": "none"},
     "composite": {"blend": "alpha"},
     # QC would fail a face that was turned green, and rightly.
     "qc": LOOKS["show"]["settings"]["qc"] | {"colour": 100, "seam": 20},

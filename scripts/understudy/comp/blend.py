@@ -174,3 +174,8 @@ def blend(mode: str, plate: Image, face: Image, matte: Image, unit: float) -> tu
         case _:
             known = "multiband, poisson, screened, keep_light, alpha"
             raise ConfigError(f"blend {mode!r} is not known", fix=f"use one of: {known}")
+
+
+def detail(mode: str, matte: Image, weight: Image) -> Image:
+    """Share of the new face's finest detail in the picture [h, w], of a blend's ``weight`` [h, w]."""
+    return matte * weight if mode in ("multiband", "keep_light") else weight

@@ -26,6 +26,16 @@ BINS: Final = 8
 """Luma bins over 0..1."""
 BLOCK: Final = 8
 """Side in pixels of the blocks that are judged flat or not."""
+WIDER: Final = 2.0
+"""Sigma in pixels of the blur that leaves a picture's texture and little of its grain."""
+FLATTEST: Final = 0.3
+"""Part of the blocks that are taken for flat, by their edges and again by their texture."""
+FEWEST: Final = 0.02
+"""Part of the flat pixels that a bin must have to be measured."""
+ROUNDING: Final = 1e-6
+"""Variance of the rounding to 8 bit, of display values."""
+CHANCES: Final = 3.0
+"""What is so many times as rough as the smoothest blocks may be so by chance: grain alone differs by as much."""
 LEAST: Final = 0.0025
 """Sigma of luma below which a plate has no grain worth adding: under a code value of 8 bit."""
 MOST: Final = 0.03
@@ -38,6 +48,20 @@ TILE: Final = 512
 """Side in pixels of the noise that every frame's grain is cut from; it goes on from its other side without a seam."""
 DETREND: Final = 4.0
 """Sigma in pixels of the blur that is taken off as picture."""
+FINEST: Final = 1.0
+"""Sigma in pixels of the blur below which detail is compared with grain."""
+CHANCE: Final = 0.1
+"""Share of the plate's grain in a face below which it is chance."""
+PASSED: Final = 0.08
+"""Part of its power, after `DETREND` is taken off, below which a frequency is not brought back."""
+WINDOW: Final = 4.0
+"""Sigma in pixels of the window in which a residual is judged to be grain."""
+STRONG: Final = (1.6, 2.6)
+"""Variance of a residual, as a multiple of the grain's, from which it is less and less, and not at all, grain."""
+DIRECTED: Final = (0.45, 0.75)
+"""The same for the coherence of its structure tensor; grain alone has about .2."""
+LEAST_WEIGHT: Final = 0.05
+"""Weight in the picture below which grain is not raised any further to make up for it."""
 
 
 def residual(image: Image) -> Image:
@@ -46,10 +70,16 @@ def residual(image: Image) -> Image:
 
 
 def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
-    """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, no clipped values."""
+    """Pixels [h, w] of the flattest blocks where ``weight`` allows: no edges, little texture, no clipped values.
+
+    Flat is what has little that is wider than grain, for what is finest in it: grain has as much everywhere, however
+    strong it is.
+    """
     grey = luma(image)
     slope = gaussian(grey, DETREND)
     edges = np.hypot(cv2.Sobel(slope, cv2.CV_32F, 1, 0), cv2.Sobel(slope, cv2.CV_32F, 0, 1))
+    wide, fine = (gaussian(np.square(band), BLOCK / 2) for band in (gaussian(grey, WIDER) - slope, finest(grey)))
+    rough = wide / (fine + np.float32(ROUNDING))
     h, w = (n // BLOCK * BLOCK for n in grey.shape)
     if not h or not w:
         return np.zeros(grey.shape, bool)
@@ -57,11 +87,12 @@ def flat(image: Image, weight: Image) -> NDArray[np.bool_]:
     def worst(values: NDArray[Any]) -> NDArray[Any]:
         return values[:h, :w].reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).max(axis=(1, 3))
 
-    barred = worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
-    steep = worst(edges)
-    if barred.all():
-        return np.zeros(grey.shape, bool)
-    chosen = ~barred & (steep <= max(float(np.quantile(steep[~barred], 0.3)), 1e-6))
+    chosen = ~worst((weight < 0.5) | (grey < 0.02) | (grey > 0.98))
+    steep, rough = worst(edges), worst(rough)
+    if chosen.any():
+        chosen &= steep <= max(float(np.quantile(steep[chosen], FLATTEST)), 1e-6)
+        least, some = np.quantile(rough[chosen], (0.05, FLATTEST))
+        chosen &= rough <= max(float(some), CHANCES * float(least), 1e-12)
     found = np.zeros(grey.shape, bool)
     found[:h, :w] = np.kron(chosen, np.ones((BLOCK, BLOCK), bool))
     return found
@@ -89,42 +120,66 @@ def autocovariance(noise: F64, known: NDArray[np.bool_]) -> F64:
     return np.stack([products(part * there) / pairs for part in cv2.split(noise[box].astype(np.float32))], axis=-1)
 
 
+def undo_detrend(covariance: F64) -> tuple[F64, float]:
+    """Autocovariance [2 LAG + 1, 2 LAG + 1] of grain, 1 at shift 0, of that of its `residual`, and its sigma over that.
+
+    Taking the blur of `DETREND` off has let the finest frequencies pass and held back the widest.
+    """
+    side, lags = 64, np.arange(-LAG, LAG + 1)
+    padded = np.zeros((side, side))
+    padded[np.ix_(lags, lags)] = covariance
+    y, x = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
+    passed = np.square(1 - np.exp(-2 * np.square(np.pi * DETREND) * (x * x + y * y)))
+    power = np.fft.rfft2(padded).real / np.maximum(passed, PASSED)
+    whole = np.fft.irfft2(power, (side, side))[np.ix_(lags, lags)]
+    variance = max(float(whole[LAG, LAG]), 1e-12)
+    return whole / variance, float(np.sqrt(variance / max(float(covariance[LAG, LAG]), 1e-12)))
+
+
 def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     """Grain model of pictures [h, w, 3] with mattes [h, w] of where to look; None where there is no flat area.
 
     Returns
     -------
     ``sigma`` of luma in `BINS` bins of luma (gaps filled from the neighbours), ``mix`` 3x3 (columns: RGB of the three
-    components for a luma sigma of one), ``covariance`` of each component, normalised to 1 at shift 0. JSON types.
+    components for a luma sigma of one), ``covariance`` of each component, normalised to 1 at shift 0, and how far the
+    residual hangs ``together`` over `APART`. JSON types.
     """
     parts = []
     for image, weight in samples:
         where = flat(image, weight)
         if where.sum() >= 4 * BLOCK**2:
-            parts.append((residual(image).astype(np.float64), where, luma(image)))
+            parts.append((residual(image).astype(np.float64), where, gaussian(luma(image), DETREND)))
     if not parts:
         return None
     noise = np.concatenate([part[where] for part, where, _ in parts])
     level = np.concatenate([grey[where] for _, where, grey in parts])
     values, axes = np.linalg.eigh(np.cov(noise.T) + 1e-12 * np.eye(3))
     whole_shape = np.sum([autocovariance(part @ axes, where) for part, where, _ in parts], axis=0)
-    shapes = [whole_shape[..., k] / max(float(whole_shape[LAG, LAG, k]), 1e-12) for k in range(3)]
+    most = int(np.argmax(values))
+    raw = whole_shape[..., most] / max(float(whole_shape[LAG, LAG, most]), 1e-12)
+    shapes, gains = zip(*(undo_detrend(whole_shape[..., k]) for k in range(3)), strict=True)
     bright = noise @ np.array([0.2126, 0.7152, 0.0722])
     bins = np.minimum((level * BINS).astype(int), BINS - 1)
-    filled = [k for k in range(BINS) if np.sum(bins == k) >= BLOCK**2]
+    # A level that is hardly seen is seen at edges.
+    filled = [k for k in range(BINS) if np.sum(bins == k) >= max(BLOCK**2, FEWEST * len(bins))]
     # The median of squares is that of the grain even where a few blocks hold an edge; .6745 is the normal's.
     sigma = [float(np.median(np.abs(bright[bins == k]))) / 0.6745 for k in filled]
     whole = max(float(np.sqrt(bright.var())), 1e-9)
+    found = np.interp(np.arange(BINS), filled, sigma) if filled else np.full(BINS, whole)
     return {
-        "sigma": np.interp(np.arange(BINS), filled, sigma).tolist() if filled else [whole] * BINS,
+        "sigma": (gains[most] * found).tolist(),
         "mix": np.asarray(axes * np.sqrt(values) / whole).tolist(),
         "covariance": [shape.tolist() for shape in shapes],
+        "together": float(max(raw[LAG + APART, LAG], raw[LAG, LAG + APART])),
     }
 
 
 def kernel(covariance: F64) -> NDArray[np.complex64]:
     """Square root of the spectrum of an autocovariance [2 LAG + 1, 2 LAG + 1], for `numpy.fft.rfft2` of a tile."""
-    taper = np.hanning(2 * LAG + 3)[1:-1]
+    # Whole up to half of the shifts, then falling: a narrower one would add to the finest frequencies.
+    fall = np.clip((LAG + 1 - np.abs(np.arange(-LAG, LAG + 1))) / ((LAG + 1) / 2), 0, 1)
+    taper = fall * fall * (3 - 2 * fall)
     padded = np.zeros((TILE, TILE))
     lags = np.arange(-LAG, LAG + 1)
     padded[np.ix_(lags, lags)] = covariance * np.outer(taper, taper)
@@ -186,28 +241,115 @@ def variance_at(model: Mapping[str, Any], level: Image) -> Image:
 
 def visible(model: Mapping[str, Any] | None) -> bool:
     """Whether a model is of grain, and of grain worth adding."""
-    if model is None or float(np.median(model["sigma"])) < LEAST:
-        return False
-    power = np.square(np.asarray(model["mix"])).sum(axis=0)
-    shape = np.asarray(model["covariance"])[int(np.argmax(power))]
-    return float(max(shape[LAG + APART, LAG], shape[LAG, LAG + APART])) < TOGETHER
+    return model is not None and float(np.median(model["sigma"])) >= LEAST and model["together"] < TOGETHER
 
 
-def regrain(image: Image, matte: Image, model: Mapping[str, Any], own: float, seed: int) -> Image:
-    """Add what grain a blend lacks.
+def lacking(share: Image, variance: Image, own: float, shared: float) -> tuple[Image, Image]:
+    """How much of the plate's grain a picture keeps, and what variance it lacks, [h, w] each.
+
+    The new face's grain is ``shared`` times the plate's plus its own, so a picture with a share m of the face holds
+    1 - m (1 - ``shared``) of the plate's grain and m of the face's own. A face that is the plate lacks nothing.
+
+    Parameters
+    ----------
+    share:
+        m, of the new face's finest detail in the picture; see `blend.detail`.
+    variance:
+        The plate's, of luma.
+    own, shared:
+        See `kinship`.
+    """
+    kept = 1 - np.float32(1 - shared) * share
+    return kept, cv2.max(variance * (1 - kept * kept) - np.square(np.float32(own) * share), 0.0)
+
+
+def kinship(samples: Sequence[tuple[Image, Image, Image]], model: Mapping[str, Any]) -> tuple[float, float]:
+    """What the grain of new faces has to do with the plate's: (sigma of luma of its own, shared).
+
+    Regression of the face's finest detail on the plate's, where the plate is flat: ``shared`` is how much of the
+    plate's grain the face holds, 0..1 (1 where the face is the plate, less where a network worked on it, 0 where it was
+    made from a still); what is left is its own, taken for grain of the plate's spectrum. Only the finest detail is
+    looked at, for there grain is stronger than pores.
+
+    Parameters
+    ----------
+    samples:
+        (face, plate, matte of the skin): [h, w, 3], [h, w, 3], [h, w].
+    model:
+        The plate's grain; see `measure`.
+    """
+    pairs = []
+    for face, plate, weight in samples:
+        where = flat(plate, weight)
+        if where.any():
+            pairs.append([finest(luma(image))[where].astype(np.float64) for image in (face, plate)])
+    if not pairs:
+        return 0.0, 0.0
+    face, plate = np.concatenate(pairs, axis=1)
+    found = float(np.clip(face @ plate / max(float(plate @ plate), 1e-12), 0, 1))
+    shared = found if found > CHANCE else 0.0
+    own = float(np.median(np.abs(face - shared * plate))) / 0.6745
+    passed = float(finest(luma(synthesise(model, (TILE // 2, TILE // 2), 0))).std())
+    return own / max(passed, 1e-6), shared
+
+
+def finest(grey: Image) -> Image:
+    """What is finer than a Gaussian of `FINEST` in an image [h, w]."""
+    return grey - gaussian(grey, FINEST)
+
+
+def reusable(plate: Image, model: Mapping[str, Any]) -> tuple[Image, Image]:
+    """The plate's own grain [h, w, 3], and where it is nothing but that, 0..1 [h, w].
+
+    Grain has no direction and the model's strength; a residual with either more is a wrinkle, a lash or the edge of
+    what is no longer there, and would shine through the new face. Direction is the coherence of the structure tensor
+    (Bigun and Granlund 1987).
+    """
+    noise = residual(plate)
+    grey = luma(noise)
+    strength = gaussian(grey * grey, WINDOW) / cv2.max(variance_at(model, gaussian(luma(plate), DETREND)), 1e-9)
+    x, y = (cv2.Scharr(gaussian(grey, 1.0), cv2.CV_32F, *along) for along in ((1, 0), (0, 1)))
+    xx, xy, yy = (gaussian(product, WINDOW) for product in (x * x, x * y, y * y))
+    directed = np.sqrt(np.square(xx - yy) + 4 * xy * xy) / cv2.max(xx + yy, 1e-12)
+    over = [(value - low) / (high - low) for value, (low, high) in ((strength, STRONG), (directed, DIRECTED))]
+    t = np.clip(np.maximum(*over), 0, 1)
+    return noise, 1 - t * t * (3 - 2 * t)
+
+
+def regrain(
+    image: Image,
+    share: Image,
+    weight: Image,
+    model: Mapping[str, Any],
+    kin: tuple[float, float],
+    seed: int,
+    plate: Image | None = None,
+) -> Image:
+    """Add what grain the picture lacks.
 
     Parameters
     ----------
     image:
-        Display RGB [h, w, 3]: plate where the matte is 0, new face where it is 1.
-    matte:
-        Share m of the new face [h, w]. The blend's own grain has variance (1 - m)^2 s^2 + m^2 own^2.
+        Display RGB [h, w, 3], of which the picture takes ``weight``.
+    share:
+        Share of the new face's finest detail in the picture; see `blend.detail`.
     model:
-        The plate's grain, sigma s; see `measure`.
-    own:
-        Sigma of the luma of the grain that the new face has already.
+        The plate's grain; see `measure`.
+    kin:
+        See `kinship`.
+    plate:
+        Display RGB [h, w, 3], where its own grain is to be used again as far as `reusable`.
     """
-    lacking = matte * (variance_at(model, luma(image)) * (2 - matte) - np.float32(own * own) * matte)
-    added = synthesise(model, matte.shape, seed)
-    weighted(added, cv2.sqrt(cv2.max(lacking, 0.0)), into=added)
-    return cv2.add(image, added, dst=added)
+    variance = variance_at(model, luma(image))
+    kept, missing = lacking(share, variance, *kin)
+    if plate is None:
+        added = synthesise(model, share.shape, seed)
+        weighted(added, cv2.sqrt(missing), into=added)
+    else:
+        noise, alone = reusable(plate, model)
+        own = np.square(np.float32(kin[0]) * share)
+        again = alone * cv2.max(cv2.sqrt(cv2.max(1 - own / cv2.max(variance, 1e-9), 0.0)) - kept, 0.0)
+        held = kept + again
+        left = cv2.max(variance * (1 - held * held) - own, 0.0)
+        added = weighted(synthesise(model, share.shape, seed), cv2.sqrt(left)) + weighted(noise, again)
+    return cv2.add(image, weighted(added, 1 / cv2.max(weight, LEAST_WEIGHT), into=added), dst=added)

@@ -9,16 +9,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import grain, light, segments, solve, texture
-from understudy.comp.blend import blend
+from understudy.comp import character, grain, light, segments, solve, texture
+from understudy.comp.blend import blend, detail
 from understudy.comp.donor import donate
 from understudy.comp.matte import COARSE, skin
-from understudy.comp.resample import Image, enlarged, gaussian, reduced
+from understudy.comp.resample import Image, enlarged, reduced
 from understudy.comp.skin import forehead
 from understudy.comp.tones import Tones, tones
 from understudy.faces.geometry import iod
 
-LOOK: Final = ("light", "texture", "grain")
+LOOK: Final = ("light", "texture", "grain", *character.LOOK)
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
 
 
@@ -65,11 +65,17 @@ class Moment:
         The performer's mesh [468, 3] in pixels of the crop.
     seed:
         Of everything random; from shot, track and frame.
+    motion:
+        How the face moves during the frame, [2, 3] in pixels of the crop (see `comp.motion`); None where it does not.
+    corner:
+        Where the crop's upper left corner lies on the plate, (x, y) in pixels.
     """
 
     frame: int
     points: NDArray[np.floating]
     seed: int = 0
+    motion: NDArray[np.float64] | None = None
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -146,22 +152,6 @@ def _held(sample: Sample, blocks: Image, flat: Image) -> solve.Skin | None:
     return solve.skin_of(sample.crop, sample.matte, sample.points, where, flat, sample.moment.seed)
 
 
-def _defocus(samples: Sequence[Sample], faces: Sequence[Image], skins: Sequence[Image]) -> float:
-    """Defocus that brings the features of faces in the plate's colour to the plate's, see `texture.defocus`."""
-    sizes = [texture.extent(sample.points) for sample in samples]
-    features = [
-        ((sample.matte > 0.9) * (1 - area)).astype(np.float32)
-        for sample, area in zip(samples, skins, strict=True)
-    ]
-    return texture.defocus(
-        list(zip(faces, features, sizes, strict=True)),
-        [
-            texture.energies(sample.crop, area, texture.limits(size))
-            for sample, area, size in zip(samples, features, sizes, strict=True)
-        ],
-    )
-
-
 def fit(
     samples: Sequence[Sample], settings: Mapping[str, Any], seen: Sequence[Tones] = ()
 ) -> dict[str, Any]:
@@ -181,9 +171,10 @@ def fit(
     Returns
     -------
     JSON types: ``colour`` (see `segments.fit`), ``restored`` (``share``, what was ``wanted``, the ``range``; None where
-    nothing is restored), ``texture`` (``sigma``, ``gains``, and dB against the plate, see `solve.levels`: ``swapped``
-    as the engine made it, ``restored`` at full strength, ``blended``, ``finished``), ``grain`` (the plate's model or
-    None, see `grain.measure`), ``own_grain`` (sigma of the new face's), ``look`` (settings for `finish`).
+    nothing is restored), ``character`` (see `character.fit`), ``texture`` (``gains``, and dB against the plate, see
+    `solve.levels`: ``swapped`` as the engine made it, ``restored`` at full strength, ``blended``, ``finished``),
+    ``grain`` (the plate's model or None, see `grain.measure`), ``kin`` (the new face's, see `grain.kinship`), ``look``
+    (settings for `finish`).
     """
     blocks = [_skin(sample.matte, sample.points) for sample in samples]
     solved = segments.fit(
@@ -203,16 +194,16 @@ def fit(
         if (skin := _held(sample, area, flat))
     }
     known = list(held.values())
-    grained = solve.Grain(noise, known, added=settings["grain"])
+    grained = solve.Grain(noise, known, added=settings["grain"] != "none")
 
     def toned(share: float, *, donor: bool) -> list[Image]:
-        """Luma of the faces in the plate's colour and light, with the donor's skin or without."""
-        lumas = []
+        """The faces in the plate's colour and light, with the donor's skin or without."""
+        found = []
         for sample, area in zip(samples, blocks, strict=True):
             laid = sample.face if donor else replace(sample.face, donor=None)
             made = _made(laid, share, _where(area, sample.matte, sample.points), sample.points)
-            lumas.append(texture.luma(_toned(sample, made, solved, area, strength)))
-        return lumas
+            found.append(_toned(sample, made, solved, area, strength))
+        return found
 
     share, restored, levels = 0.0, None, {}
     least, most = settings["restored"]
@@ -226,16 +217,17 @@ def fit(
         share = most if wanted is None else float(np.clip(wanted, least, most))
         restored = {"share": share, "wanted": wanted, "range": [least, most]}
     faces = toned(share, donor=True)
-    sigma = _defocus(samples, faces, skins)
-    sharp = [skin.of(gaussian(faces[k], sigma)) for k, skin in held.items()]
-    tuned = solve.tune(sharp, known, grained, settings["gain"])
+    lens = character.fit(list(zip(samples, faces, strict=True)), skins, settings)
+    shaped = {k: character.apply(faces[k], lens, samples[k].moment, (0, 0), settings) for k in held}
+    tuned = solve.tune([skin.of(shaped[k]) for k, skin in held.items()], known, grained, settings["gain"])
     levels |= {"blended": tuned.before, "finished": tuned.after}
     return {
         "colour": solved,
         "restored": restored,
-        "texture": {"sigma": sigma, "gains": tuned.gains, **levels},
+        "character": lens,
+        "texture": {"gains": tuned.gains, **levels},
         "grain": noise,
-        "own_grain": grained.own,
+        "kin": list(grained.kin),
         "look": {name: settings[name] for name in LOOK},
     }
 
@@ -292,13 +284,21 @@ def finish(
     new = segments.apply(_made(face.within(box), share, where, near), fitted["colour"], moment.frame)
     if strength := max(look["light"], fitted["colour"]["light"]):
         new = light.relight(new, plate, blocks, step, unit, strength)
+    new = character.apply(new, fitted["character"], moment, (box[1].start, box[0].start), look)
     if look["texture"]:
         new = texture.apply(new, fitted["texture"], size, where)
     mixed, own = blend(look["blend"], plate, new, laid, unit)
     result[box], weight[box] = mixed, own * np.float32(look["opacity"])
-    if look["grain"] and fitted["grain"] is not None:
+    if look["grain"] != "none" and fitted["grain"] is not None:
         touched = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        part = weight[touched]
         result[touched] = grain.regrain(
-            result[touched], matte[touched], fitted["grain"], fitted["own_grain"], moment.seed
+            result[touched],
+            detail(look["blend"], matte[touched], part),
+            part,
+            fitted["grain"],
+            fitted["kin"],
+            moment.seed,
+            crop[touched] if look["grain"] == "plate" else None,
         )
     return result, weight

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import grain, texture
-from understudy.comp.resample import Image, gaussian
+from understudy.comp.resample import Image
 from understudy.comp.skin import LAID, patches
 
 F64 = NDArray[np.float64]
@@ -75,8 +75,8 @@ class Skin:
         return min(len(self.plate) - 1, len(texture.WEIGHTS))
 
     def of(self, face: Image) -> Image:
-        """What of a face [H, W] at the crop's pixels lies in the box."""
-        return np.ascontiguousarray(face[self.box])
+        """Luma [h, w] of what of a face [H, W, 3] at the crop's pixels lies in the box."""
+        return texture.luma(np.ascontiguousarray(face[self.box]))
 
     def bands(self, face: Image) -> list[Image]:
         """Bands of a face."""
@@ -123,40 +123,24 @@ class Grain:
 
     def __init__(self, model: Mapping[str, Any] | None, skins: Sequence[Skin], *, added: bool = True) -> None:
         self._model, self._skins, self._added = model, skins, added
-        self._texture = 0.0
-        self.own = 0.0
-        """Sigma of luma of the faces' own, as of the last call."""
-        if model is not None:
-            plates = [texture.luma(skin.crop) for skin in skins]
-            self._flat = [grain.flat(skin.crop, skin.flat) for skin in skins]
-            levels = np.concatenate([np.zeros(0), *(plate[at] for plate, at in zip(plates, self._flat, strict=True))])
-            known = grain.variance_at(model, levels.astype(np.float32)[None]).mean() if len(levels) else 0.0
-            # Skin is never so flat that no texture is measured with its grain; the plate's tells how much.
-            self._texture = max(self._measured(plates) - float(known), 0.0)
-
-    def _measured(self, faces: Sequence[Image]) -> float:
-        """Variance of luma on the pixels where the plate is flattest."""
-        parts = [
-            (face - gaussian(face, grain.DETREND))[at] for face, at in zip(faces, self._flat, strict=True)
-        ]
-        left = np.concatenate([np.zeros(0), *parts])
-        return float(np.median(np.abs(left)) / 0.6745) ** 2 if len(left) else 0.0
+        self.kin = 0.0, 0.0
+        """What the faces' grain has to do with the plate's (see `grain.kinship`), as of the last call."""
 
     def __call__(self, faces: Sequence[Image]) -> list[F64]:
         """Energies of what will be added to each face [h, w]."""
-        if self._model is not None:
-            self.own = math.sqrt(max(self._measured(faces) - self._texture, 0.0))
-        if self._model is None or not self._added:
+        if self._model is None:
             return [np.zeros(len(skin.plate)) for skin in self._skins]
         greys = [cv2.merge((face, face, face)) for face in faces]
-        return [
-            skin.energies(
-                texture.luma(
-                    grain.regrain(grey, np.ones_like(skin.area), self._model, self.own, skin.seed) - grey
-                )
-            )
-            for grey, skin in zip(greys, self._skins, strict=True)
-        ]
+        pairs = [(grey, skin.crop, skin.flat) for grey, skin in zip(greys, self._skins, strict=True)]
+        self.kin = grain.kinship(pairs, self._model)
+        if not self._added:
+            return [np.zeros(len(skin.plate)) for skin in self._skins]
+        found = []
+        for grey, skin in zip(greys, self._skins, strict=True):
+            whole = np.ones_like(skin.area)
+            made = grain.regrain(grey, whole, whole, self._model, self.kin, skin.seed)
+            found.append(skin.energies(texture.luma(made - grey)))
+        return found
 
 
 def nearest(square: float, slope: float, fixed: float) -> float:

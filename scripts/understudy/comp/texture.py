@@ -28,7 +28,8 @@ WEIGHTS: Final = (1.0, 2.0, 1.0)
 FLOOR: Final = (1 / 255) ** 2 / 12
 """Energy of rounding to 8 bit, added to both sides of every ratio: less is not visible, and zero has no logarithm."""
 CRISPER: Final = 3.0
-"""Excess in dB that is left to features that are crisper than the plate's: likeness lives in these bands."""
+"""Excess in dB that is left to features that are a little crisper than the plate's: likeness lives in these bands.
+Of twice as much nothing is left (firm shrinkage, Gao and Bruce 1997): that is no likeness, but focus."""
 SOFTEST: Final = 2.0
 """Largest defocus that is solved for, in plate pixels."""
 HALVINGS: Final = 4
@@ -99,8 +100,8 @@ def softness(face: ArrayLike, plate: ArrayLike) -> float:
     return excess - ratio[-1] if len(ratio) > 1 else 0.0
 
 
-def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) -> float:
-    """Sigma in plate pixels of the Gaussian that leaves the faces crisper than the plate by no more than `CRISPER`.
+def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64], spare: float = CRISPER) -> float:
+    """Sigma in plate pixels of the Gaussian that brings faces that are crisper than the plate to its focus.
 
     A blur tilts the spectrum of edges; a codec, make-up or youth smooths skin and leaves the edges. So this is judged
     on the features alone, against their own widest band (after Elder and Zucker 1998): smooth skin is not defocus.
@@ -111,6 +112,9 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
         (luma [h, w], matte of eyes, brows and mouth [h, w], extent in pixels) of each sample.
     target:
         Band energies of the plate on the same samples.
+    spare:
+        Excess in dB that two different faces may have over each other in focus; see `CRISPER`. 0 between pictures of
+        the same face.
     """
 
     def excess(sigma: float) -> float:
@@ -118,15 +122,17 @@ def defocus(faces: Sequence[tuple[Image, Image, float]], target: Sequence[F64]) 
         for (image, weight, size), wanted in zip(faces, target, strict=True):
             parts = bands(gaussian(image, sigma), limits(size))
             own = products(parts, parts, weight)
-            gaps.append(softness(own, wanted) - CRISPER)
+            gaps.append(softness(own, wanted))
         return float(np.median(gaps))
 
     low, high = 0.0, SOFTEST
-    if excess(low) <= 0:
+    before = excess(low)
+    left = min(max(2 * spare - before, 0.0), spare)
+    if before <= left:
         return low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+        low, high = (middle, high) if excess(middle) > left else (low, middle)
     return (low + high) / 2
 
 
@@ -157,14 +163,13 @@ def gained(grey: Image, gains: Sequence[float], size: float) -> Image | None:
 
 
 def apply(image: Image, texture: Mapping[str, Any], size: float, where: Image) -> Image:
-    """Display RGB [h, w, 3] through a fitted texture filter: defocus, then a gain per band of luma on the skin.
+    """Display RGB [h, w, 3] through a fitted texture filter: a gain per band of luma on the skin.
 
-    ``texture`` has ``sigma`` in plate pixels and ``gains`` (see `gained`); ``size`` is the face's extent in pixels,
-    ``where`` a matte [h, w] of the skin: eyes, brows and mouth keep their contrast.
+    ``texture`` has ``gains`` (see `gained`); ``size`` is the face's extent in pixels, ``where`` a matte [h, w] of the
+    skin: eyes, brows and mouth keep their contrast.
     """
-    sharp = gaussian(image, texture["sigma"])
-    added = gained(luma(sharp), texture["gains"], size)
+    added = gained(luma(image), texture["gains"], size)
     if added is None:
-        return sharp
+        return image
     added *= where
-    return cv2.add(sharp, cv2.merge((added, added, added)))
+    return cv2.add(image, cv2.merge((added, added, added)))

@@ -26,7 +26,7 @@ ORDER = (
     "stills", "encode", "qc",
 )  # fmt: skip
 HERO = ("align", "swap", "enhance", "matte", "match", "composite")
-FINISH = ("light", "texture", "grain")
+FINISH = ("light", "texture", "grain", "defocus", "shutter", "sharpening", "codec")
 WHOLE = ("track", "match", "encode", "qc")
 CHUNKED = tuple(stage for stage in ORDER if stage not in WHOLE)
 CONTRACT = ("role", "family", "file", "sha256", "template", "size", "fed_by", "inputs", "outputs", "settings")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from understudy.comp.match import Moment
+from understudy.comp.motion import Matrix, seen_from
 from understudy.faces.files import read_tracks
+from understudy.faces.geometry import to_face, to_frame
 from understudy.faces.tracks import Track
 from understudy.runtime.job import Job
 from understudy.runtime.records import text_digest
@@ -41,6 +45,17 @@ def seed_of(shot: str, track: str, frame: int) -> int:
     return int(text_digest([shot, track, frame])[:15], 16)
 
 
+def motion_of(track: Track, index: int) -> Matrix:
+    """How the face moves during a frame of its track, [2, 3] in pixels of the frame; see `comp.motion`."""
+    first, last = max(index - 1, 0), min(index + 1, len(track.frames) - 1)
+    rate = (track.transform[last] - track.transform[first]) / max(last - first, 1)
+    here = track.transform[index]
+    before, after = np.vstack([to_face(here - rate / 2), [0, 0, 1]]), to_frame(here + rate / 2)
+    return after @ before
+
+
 def moment_of(shot: str, cut: Cut, track: Track) -> Moment:
     """One frame of a track, in the pixels of its crop."""
-    return Moment(cut.frame, cut.inside(track.points), seed_of(shot, cut.track, cut.frame))
+    corner = cut.box[:2]
+    motion = seen_from(motion_of(track, cut.index), corner)
+    return Moment(cut.frame, cut.inside(track.points), seed_of(shot, cut.track, cut.frame), motion, corner)
