@@ -35,8 +35,8 @@ GAP = 8
 CLOSE = "sh010"
 """The shot that every stage is shown on; of the others only what becomes of them."""
 OFF: dict[str, dict[str, Any]] = {
-    "match": {"colour": "none", "light": 0.0, "texture": False, "grain": False},
-    "composite": {"light": 0.0, "texture": False, "grain": False, "blend": "alpha"},
+    "match": {"colour": "none", "light": 0.0, "texture": False, "grain": "none"},
+    "composite": {"light": 0.0, "texture": False, "grain": "none", "blend": "alpha"},
 }
 """Settings under which a new face is only laid over the plate by its matte."""
 ON: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+import shipped
 from plates import portrait
 from trained import FIVES
 from understudy.comp.match import Laid, Moment, Sample
@@ -14,7 +15,7 @@ from understudy.comp.texture import extent
 from understudy.faces.align import five_of_mesh
 from understudy.faces.geometry import CANONICAL, similarity
 
-MATTE = {"erode": 0.0, "feather": 0.05, "brow_limit": True, "hold_back": 0.0}
+MATTE = shipped.MATTE
 ROOM = 0.35
 """Room around the face, as a part of its extent: that of a crop."""
 

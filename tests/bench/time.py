@@ -204,7 +204,7 @@ def rendered(shot: Shot, track: Track, truth: np.ndarray, window: int, whole: bo
             before = sight
         return rows
 
-    rows, bare = rows_of(LOOK["composite"]), rows_of(LOOK["composite"] | {"grain": False})
+    rows, bare = rows_of(LOOK["composite"]), rows_of(LOOK["composite"] | {"grain": "none"})
     flicker = measures.rms(measures.flicker([row["luma_ratio"] for row in rows]))
     return Row(
         warping=warping(rows) or np.nan,

@@ -18,7 +18,7 @@ from understudy.faces.geometry import CANONICAL
 SHAPE = (380, 400)
 POINTS = (CANONICAL * 120 + [200, 190, 0]).astype(np.float32)
 MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}
-MATCH = shipped.MATCH | {"light": 1.0, "grain": False, "gain": [0.5, 2.8]}
+MATCH = shipped.MATCH | {"light": 1.0, "grain": "none", "gain": [0.5, 2.8]}
 ONES = np.ones(SHAPE, np.float32)
 
 

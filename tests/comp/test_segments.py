@@ -18,7 +18,7 @@ from understudy.faces.geometry import iod
 from understudy.media.colour import from_linear, to_linear
 from understudy.qc.measures import colour_distance, delta_e, flicker, frame, lab, rms
 
-LOOK = shipped.MATCH | {"texture": False, "grain": False}
+LOOK = shipped.MATCH | {"texture": False, "grain": "none"}
 MODES = ("none", "mean", "reinhard", "cholesky", "pca", "mkl", "histogram", "idt", "sot", "lowfreq")
 SMALL = Take(size=110.0)
 

@@ -147,7 +147,7 @@ def test_a_face_that_is_the_plate_is_left_alone(strength: float) -> None:
     if strength:
         return
     result, weight = match.finish(
-        one.crop, one.face, one.matte, one.moment, fitted, COMPOSITE | {"grain": False}
+        one.crop, one.face, one.matte, one.moment, fitted, COMPOSITE | {"grain": "none"}
     )
     assert np.abs(weight[..., None] * (result - plate)).max() < 1 / 1024
 
@@ -161,7 +161,7 @@ def test_grain_that_will_be_added_is_not_made_up_for_by_gains() -> None:
     grainy = [plate + noise((*SHAPE, 1), 0.012, k) for k in range(3)]
     fitted = match.fit(samples(grainy, plate), BASE)
     assert fitted["grain"] is not None
-    assert fitted["texture"]["gains"] == pytest.approx([1] * 4, abs=0.15)
+    assert fitted["texture"]["gains"] == pytest.approx([1] * 4, abs=0.2)
 
 
 def test_the_share_is_one_for_the_track_within_the_looks_range() -> None:
@@ -171,7 +171,7 @@ def test_the_share_is_one_for_the_track_within_the_looks_range() -> None:
     # The restorer's fine bands are 1.4 times as strong: at 1 / 1.4 of it they are the plate's.
     change = plate + np.float32(0.4) * fine(plate, size) - soft
     given = samples([plate, plate], soft, change)
-    plain = BASE | {"grain": False}
+    plain = BASE | {"grain": "none"}
     free = match.fit(given, plain | ALL)["restored"]
     assert free["share"] == free["wanted"] == pytest.approx(1 / 1.4, abs=0.04)
     for ends, share in (([0.75, 0.9], 0.75), ([0.3, 0.5], 0.5), ([0.6, 0.6], 0.6)):
@@ -189,7 +189,7 @@ def test_the_fits_share_is_what_the_finish_uses() -> None:
     change = np.full((*SHAPE, 3), 0.1, np.float32)
     (one,) = samples([plate], plate.copy(), change)
     still = match.fit([one], BASE | {"colour": "none", "light": 0.0, "restored": [0.7, 0.7], "texture": False})
-    alpha = {"blend": "alpha", "opacity": 1.0, "grain": False}
+    alpha = {"blend": "alpha", "opacity": 1.0, "grain": "none"}
     result, _ = match.finish(one.crop, one.face, one.matte, one.moment, still, alpha)
     assert (result - plate)[one.matte > 0.99] == pytest.approx(0.07, abs=1e-5)
 

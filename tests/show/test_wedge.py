@@ -45,7 +45,7 @@ def test_no_wedge_is_no_cell() -> None:
         ("match.light=0,", "(match.light): nothing stands here"),
         ("match.light=low", "(match.light): 'low' is not a number"),
         ("composite.blend=poison", "(composite.blend): 'poison' is not allowed\n  -> did you mean 'poisson'?"),
-        ("match.grain=1", "(match.grain): '1' is neither true nor false"),
+        ("match.texture=1", "(match.texture): '1' is neither true nor false"),
         ("match.light=0 match.light=1", "match.light stands twice"),
         ("match.light=0.5,.5", "match.light has the value 0.5 twice"),
         (
@@ -67,13 +67,13 @@ def test_a_cells_value_holds_on_every_frame() -> None:
             "light": 0.8,
             "restored": 0.7,
             "keys": {"light": [[1, 0.0], [9, 1.0]], "restored": [[1, 0.2]]},
-            "ranges": [{"frames": [[3, 3]], "set": {"light": 0.1, "grain": False}}],
+            "ranges": [{"frames": [[3, 3]], "set": {"light": 0.1, "grain": "none"}}],
         }
     }
     (cell,) = read_wedge("match.light=0.5").cells
     made = under(settings, cell)["match"]
     assert [settings_at(made, frame)["light"] for frame in (0, 3, 5, 99)] == [0.5] * 4
-    assert settings_at(made, 3) == {"light": 0.5, "restored": 0.2, "grain": False}
+    assert settings_at(made, 3) == {"light": 0.5, "restored": 0.2, "grain": "none"}
     assert settings["match"]["keys"]["light"] == [[1, 0.0], [9, 1.0]]
 
 

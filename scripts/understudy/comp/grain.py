@@ -278,19 +278,23 @@ def kinship(samples: Sequence[tuple[Image, Image, Image]], model: Mapping[str, A
     model:
         The plate's grain; see `measure`.
     """
-    pairs = []
+    parts = []
     for face, plate, weight in samples:
         where = flat(plate, weight)
         if where.any():
-            pairs.append([finest(luma(image))[where].astype(np.float64) for image in (face, plate)])
-    if not pairs:
+            grey = luma(plate)
+            known = variance_at(model, grey)[where]
+            parts.append([*(finest(image)[where] for image in (luma(face), grey)), known])
+    if not parts:
         return 0.0, 0.0
-    face, plate = np.concatenate(pairs, axis=1)
+    face, plate, variance = np.concatenate(parts, axis=1).astype(np.float64)
     found = float(np.clip(face @ plate / max(float(plate @ plate), 1e-12), 0, 1))
     shared = found if found > CHANCE else 0.0
-    own = float(np.median(np.abs(face - shared * plate))) / 0.6745
-    passed = float(finest(luma(synthesise(model, (TILE // 2, TILE // 2), 0))).std())
-    return own / max(passed, 1e-6), shared
+    passed = max(float(finest(luma(synthesise(model, (TILE // 2, TILE // 2), 0))).std()), 1e-6)
+    power, whole = ((float(np.median(np.abs(part))) / 0.6745) ** 2 for part in (face - shared * plate, plate))
+    # No skin is so flat that its grain is seen alone; by how much the plate's is more than its grain is skin.
+    pores = (1 - shared) * max(whole - float(variance.mean()) * passed**2, 0.0)
+    return float(np.sqrt(max(power - pores, 0.0))) / passed, shared
 
 
 def finest(grey: Image) -> Image:
