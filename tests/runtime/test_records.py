@@ -110,9 +110,12 @@ def test_damage_is_noticed_by_whoever_reads_and_mended_by_the_next_run(tmp_path,
         victim.unlink()
     with pytest.raises(DeliverableError, match=r"page\.bin is missing or damaged\n  -> run `snakemake verify`"):
         read_record(task(tmp_path).record).path("sub/page.bin")
+    with pytest.raises(DeliverableError, match=r"page\.bin is missing or damaged\n  -> run `snakemake verify`"):
+        read_record(task(tmp_path).record).read("sub/page.bin")
     mended, reused = fulfil(task(tmp_path), work)
     assert not reused
     assert not mended.damaged()
+    assert mended.read("sub/page.bin").tobytes() == victim.read_bytes()
 
 
 def test_failed_work_leaves_nothing(tmp_path):

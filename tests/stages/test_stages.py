@@ -21,6 +21,7 @@ from understudy.show.plan import Stamp, current
 from understudy.stages.align import STEP, box_of, cuts_of
 from understudy.stages.crops import Cut, read_cuts, write_cuts
 from understudy.stages.encode import sweep
+from understudy.stages.faces import Faces
 from understudy.stages.finished import finished
 from understudy.stages.hero import owing
 from understudy.stages.ingest import ingest
@@ -134,6 +135,24 @@ def test_an_index_comes_back(tmp_path: Path):
     assert read_cuts(made) == cuts
     assert cuts[0].region == (slice(2, 34), slice(1, 33))
     assert cuts[0].corner.tolist() == [1, 2, 0]
+
+
+def test_a_face_over_a_part_of_its_crop_is_that_part_of_it():
+    rng = np.random.Generator(np.random.PCG64(8))
+    crop, near = rng.random((90, 120, 3)).astype(np.float32), (slice(20, 80), slice(31, 101))
+    cut = Cut(0, 7, "t01", 3, (100, 50, 220, 140))
+    assert cut.part(near).box == (131, 70, 201, 130)
+    turned, restored = np.array([[0.8, 0.1, -20.0], [-0.1, 0.8, -5.0]]), [rng.random((64, 64, 3)).astype(np.float32)]
+    for place, size in ((np.eye(2, 3), (90, 120)), (turned, (56, 64))):
+        pages = [rng.integers(0, 65536, (*size, 3)).astype(np.uint16)]
+        mattes = [rng.integers(0, 65536, size).astype(np.uint16)]
+        faces = Faces(pages, mattes, [place], restored, [turned])
+        whole, part = faces.of(cut).over(crop), faces.of(cut, near).over(crop[near])
+        inner = np.s_[14:-14, 14:-14]
+        assert part.swapped[inner] == pytest.approx(whole.swapped[near][inner], abs=2e-3)
+        assert part.change is not None and whole.change is not None
+        if size == (90, 120):
+            assert np.array_equal(part.swapped, whole.swapped[near])
 
 
 def test_unit_scales_whole_numbers_only():

@@ -6,6 +6,7 @@ The weight is 0, exactly, wherever the matte is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import preserving
-from understudy.comp.pyramid import expand, gaussian_pyramid
+from understudy.comp.pyramid import collapse, expand, gaussian_pyramid, laplacian_pyramid
 from understudy.comp.resample import Image, weighted
 from understudy.errors import ConfigError
 
@@ -31,8 +32,11 @@ def support(matte: Image) -> Image:
 
 def spread(values: Image, weight: Image, levels: int) -> Image:
     """Fill values [h, w, 3] in smoothly where ``weight`` [h, w] is 0 (pull-push, Gortler et al. 1996)."""
-    sums = gaussian_pyramid(weighted(values, weight), levels)
-    weights = gaussian_pyramid(weight, levels)
+    return _filled(gaussian_pyramid(weighted(values, weight), levels), gaussian_pyramid(weight, levels))
+
+
+def _filled(sums: Sequence[Image], weights: Sequence[Image]) -> Image:
+    """The finest level of weighted values and their weights, filled in from the coarser ones."""
     filled: Image = np.divide(sums[-1], np.maximum(weights[-1], 1e-6)[..., None], dtype=np.float32)
     for total, known in zip(reversed(sums[:-1]), reversed(weights[:-1]), strict=True):
         wide = expand(filled, known)
@@ -51,9 +55,8 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
     """Multi-band blend (Burt and Adelson 1983): fine detail changes over a narrow edge, colour over a wide one.
 
     Written for the difference to the plate, which is 0 far from the face: one pyramid instead of two. What lies outside
-    the matte is extrapolated from inside (see `spread`), so that the face's own surroundings cannot leak in. The levels
-    of that extrapolation are the pyramid: a band is what a level knows beyond the coarser one. It is 0 where the matte
-    is, so the finest, three quarters of the work, is made around the matte only.
+    the matte is extrapolated from inside (see `spread`), so that the face's own surroundings cannot leak in. The finest
+    level, three quarters of the work, is made around the matte only: outside, it is the coarser level, and its band 0.
     """
     trusted, result = support(matte), plate.copy()
     near = _around(matte)
@@ -67,18 +70,12 @@ def multiband(plate: Image, face: Image, matte: Image, levels: int) -> tuple[Ima
 
     change, weight, known = cv2.subtract(face[near], plate[near]), matte[near], trusted[near]
     sums = gaussian_pyramid(halved(weighted(change, known)), levels)
-    knowns = gaussian_pyramid(halved(known), levels)
+    coarser = _filled(sums, gaussian_pyramid(halved(known), levels))
+    bands = laplacian_pyramid(coarser, levels - 1)
     weights = gaussian_pyramid(halved(weight), levels - 1)
-    filled: Image = np.divide(sums[-1], np.maximum(knowns[-1], 1e-6)[..., None], dtype=np.float32)
-    blended = np.zeros_like(filled)
-    for total, sure, share in reversed(list(zip(sums, knowns, weights, strict=False))):
-        wide = expand(filled, total)
-        band = cv2.subtract(total, weighted(wide, np.minimum(sure, 1)), dst=total)
-        filled = cv2.add(wide, band, dst=wide)
-        # The coarsest level is blended whole, what is finer by its bands.
-        part = filled if share is weights[-1] else band
-        blended = cv2.add(expand(blended, band), weighted(part, share))
-    band = cv2.subtract(change, expand(filled[half], change), dst=change)
+    blended = collapse([weighted(band, share) for band, share in zip(bands, weights, strict=True)])
+    # Change where it is known, the coarser level elsewhere, less the coarser level:
+    band = cv2.subtract(change, expand(coarser[half], change), dst=change)
     weighted(band, known * weight, into=band)
     cv2.add(band, expand(blended[half], band), dst=band)
     result[near] = cv2.add(plate[near], band, dst=band)

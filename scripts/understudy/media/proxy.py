@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from math import gcd
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from understudy.media.colour import to_display
-from understudy.media.patches import Box
+from understudy.media.patches import Patch, lay
 from understudy.media.plate import Plate
 from understudy.media.yuv import Codes
 
@@ -57,34 +57,30 @@ def look_at(stored: np.ndarray | Codes, plate: Plate) -> np.ndarray | Look:
     return Look(stored) if isinstance(stored, Codes) else proxy(stored, plate)
 
 
-def renewed(small: np.ndarray, stored: np.ndarray | Codes, plate: Plate, boxes: Iterable[Box]) -> np.ndarray:
-    """The `proxy` of a frame of which one from before some boxes of it were changed is at hand.
+def renewed(small: np.ndarray, stored: np.ndarray | Codes, plate: Plate, patches: Sequence[Patch]) -> np.ndarray:
+    """The `proxy` of a frame with patches over it, from the one without.
 
-    Only what lies around those is looked at again, cut where pixels of the frame and of the proxy meet.
+    Only what lies under them is looked at again, cut where pixels of the frame and of the proxy meet.
     """
     made = small.copy()
     height, width = stored.shape[:2]
     rows, columns = small.shape[:2]
     across, down = _meeting(width, columns), _meeting(height, rows)
-    for x0, y0, x1, y1 in boxes:
-        # A changed pixel may have changed the chroma of the one beside it.
-        left, right = (x0 - 1) // across * across, -(-(x1 + 1) // across) * across
-        top, bottom = (y0 - 1) // down * down, -(-(y1 + 1) // down) * down
-        left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    seen = [replace(patch, pixels=_eight_bit(patch.pixels, plate)) for patch in patches]
+    for x0, y0, x1, y1 in (patch.box for patch in patches):
+        left, right = x0 // across * across, -(-x1 // across) * across
+        top, bottom = y0 // down * down, -(-y1 // down) * down
+        part = look_at(stored, plate)[top:bottom, left:right].copy()
+        lay(part, (left, top), seen)
         low, high = (left * columns // width, top * rows // height), (right * columns // width, bottom * rows // height)
-        there, size = np.s_[low[1] : high[1], low[0] : high[0]], (high[0] - low[0], high[1] - low[1])
-        if isinstance(stored, Codes):
-            made[there] = stored.part((left, top, right, bottom)).look(size)
-        else:
-            part = _eight_bit(stored[top:bottom, left:right], plate)
-            made[there] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        size = high[0] - low[0], high[1] - low[1]
+        made[low[1] : high[1], low[0] : high[0]] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return made
 
 
 def _meeting(length: int, small: int) -> int:
-    """Pixels of a side after which its pixels and those of its proxy meet, and two of its own make a chroma sample."""
-    step = length // gcd(length, small)
-    return length if length % 2 else step + step % 2 * step
+    """Pixels of a side after which its pixels and those of its proxy meet."""
+    return length // gcd(length, small)
 
 
 def shrunk(image: np.ndarray, longest: int | None) -> np.ndarray:

@@ -79,7 +79,7 @@ class Codes:
             return to_rgb(self.y, self.cb, self.cr, depth=self.depth, matrix=self.matrix, full=self.full)
         x0, y0, x1, y1 = box
         left, top, right, bottom = self._even(box)
-        part = self.part((left, top, right, bottom)).rgb()
+        part = self._part((left, top, right, bottom)).rgb()
         return np.ascontiguousarray(part[y0 - top : y1 - top, x0 - left : x1 - left])
 
     def look(self, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -144,8 +144,7 @@ class Codes:
         cb, cr = (plane.take(at_y // down, axis=0).take(at_x // across, axis=1) for plane in (self.cb, self.cr))
         return replace(self, y=self.y[rows, columns], cb=cb, cr=cr)
 
-    def part(self, box: Box) -> Codes:
-        """A box of the picture, views of its planes; all but its far sides lie on whole chroma samples."""
+    def _part(self, box: Box) -> Codes:
         left, top, right, bottom = box
         across, down = self._steps
         rows, columns = slice(top // down, -(-bottom // down)), slice(left // across, -(-right // across))

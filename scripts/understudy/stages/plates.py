@@ -20,10 +20,17 @@ def plate_of(job: Job) -> Plate:
 def frames_of(job: Job) -> tuple[Plate, Frames]:
     """The plate and a reader of its frames, which checks every file of the frame store as it reads it.
 
-    It raises DeliverableError where such a file is missing or damaged.
+    Raises
+    ------
+    DeliverableError
+        When a file of the frame store is missing; from the reader, when one is damaged.
     """
     plate = plate_of(job)
     stores = {store.folder: store for store in job.records("frames")}
+    for store in stores.values():
+        for name in store.files:
+            if not (store.folder / name).is_file():
+                store.path(name)
 
     def checked(path: Path) -> np.ndarray:
         return stores[path.parent].read(path.name)

@@ -29,7 +29,7 @@ from understudy.runtime.records import Facts
 from understudy.show.models import debt
 from understudy.show.settings import settings_at
 from understudy.stages.crops import opened, read_cuts
-from understudy.stages.finished import finished, laid
+from understudy.stages.finished import finished
 from understudy.stages.plates import frames_of
 
 PROXY_SIDE = 960
@@ -109,8 +109,7 @@ def qc(job: Job) -> Facts:
                 name = f"{number:07d}.jpg"
                 small = proxy(stored, plate, PROXY_SIDE)
                 save_jpeg(page / "plate" / name, small)
-                boxes = [patch.box for patch in changed]
-                save_jpeg(page / "result" / name, renewed(small, laid(stored, changed), plate, boxes))
+                save_jpeg(page / "result" / name, renewed(small, stored, plate, changed))
                 save_jpeg(page / "matte" / name, shrunk(whole, PROXY_SIDE))
                 job.tick(1)
     add_occlusion(rows, thumbs)
