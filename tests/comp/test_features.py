@@ -5,7 +5,7 @@ import pytest
 
 from comp.helpers import face
 from understudy.comp.blend import blend
-from understudy.comp.features import LIDS, LIPS, keep, lids_closed, lips_apart, transition
+from understudy.comp.features import CLOSED, EYES_FADE, LIDS, LIPS, keep, lids_closed, lips_apart, transition
 from understudy.faces.geometry import LEFT_EYE, LIPS_INNER, RIGHT_EYE, eye_open, iod, mouth_open
 
 SHAPE = (200, 200)
@@ -34,6 +34,15 @@ def test_distances_of_expression_are_measured_in_openings() -> None:
     assert lids_closed(asleep) == pytest.approx(1 - eye_open(asleep[0]) / 0.15)
     assert lips_apart(points, 0.1)[:4] == pytest.approx([0.1, 0.1, 0.1, 0], abs=1e-3)
     assert mouth_open(points[1]) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_a_blink_is_a_dip_and_a_nod_is_none() -> None:
+    """Lids that seem to narrow slowly, as they do on a head that nods, and shut a little on three frames."""
+    lids = np.linspace(1.0, 0.86, 80)
+    lids[60:63] *= 0.8
+    kept = transition(lids_closed(np.stack([opened(0.0, share) for share in lids])), *CLOSED, EYES_FADE)
+    assert np.flatnonzero(kept == 1).tolist() == [60, 61, 62]
+    assert (kept[:56] == 0).all() and (kept[67:] == 0).all()
 
 
 def test_a_transition_holds_where_it_was_reached_and_fades_on_both_sides() -> None:
