@@ -86,7 +86,10 @@ def test_whatever_the_modes(blend: str, colour: str, grain: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["clean", "grain", "moving", "sharp", "codec"])
-@pytest.mark.parametrize(("dtype", "space"), [("uint8", "display"), ("uint16", "display"), ("float16", "scene_linear")])
+@pytest.mark.parametrize(
+    ("dtype", "space"),
+    [("uint8", "display"), ("uint16", "display"), ("float16", "scene_linear"), ("float32", "scene_linear")],
+)
 def test_whatever_the_plate(kind: str, dtype: str, space: str) -> None:
     for opacity in (1.0, 0.4):
         assert close(*swapped(kind, dtype, space, BASE, FINISH | {"opacity": opacity}))
