@@ -188,7 +188,7 @@ def costs(settings: Settings, cards: Cards) -> Iterator[str]:
 
 
 def network_px(settings: Settings, cards: Cards) -> int | None:
-    """Side in pixels that the look's swapper sees a face in; None where it shows it at the plate's own pixels."""
+    """Side in pixels that the look's swapper sees a face in; None for the embedded engine and for cards without one."""
     swap = settings["swap"]
     size: int | None = cards[swap["model"]].get("size") if swap["model"] else None
     return size and max(size, swap["boost"] if swap["engine"] == "onnx" else 0)
