@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import scipy.fft
 
+import shipped
 from people import film, jpeg, onto, person, sample
 from understudy.comp import blend, character, codec, grain, match, motion, sharpening, texture
 from understudy.comp.resample import enlarged, gaussian, warp
 
 LOOK = {"defocus": True, "shutter": 180, "sharpening": True, "codec": True}
-MATCH = {"colour": "mkl", "light": 0.8, "texture": True, "grain": "synthetic", "restored": 0.7} | LOOK
+MATCH = shipped.MATCH
 STILL = np.eye(2, 3)
 
 
