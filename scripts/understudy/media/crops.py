@@ -1,7 +1,7 @@
-"""Crop stores: multi-page TIFF, one page per face and frame: zstd with a predictor, but for 8-bit colour.
+"""Crop stores: multi-page TIFF, one page per face and frame: mattes packed (zstd with a predictor), colour as it is.
 
-The grain of a plate does not pack: zstd takes a third off an 8-bit crop, and takes for it, to write and to read again
-four times, as long as the whole of `align`. So such pages are stored as they are, as the frame store is.
+Grain does not pack: zstd takes a third off a crop or a face, and takes for it, to write and to read again two to four
+times, longer than the whole of `align`.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Writer:
                 where=str(self._path),
             )
         packed: dict[str, Any] = {}
-        if page.ndim == 2 or page.dtype != np.uint8:
-            packed = {"compression": "zstd", "compressionargs": {"level": 1}}
-            packed["predictor"] = "horizontal" if page.dtype.kind == "u" else "floatingpoint"
+        if page.ndim == 2:
+            predictor = "horizontal" if page.dtype.kind == "u" else "floatingpoint"
+            packed = {"compression": "zstd", "compressionargs": {"level": 1}, "predictor": predictor}
         self._store.write(
             np.ascontiguousarray(page),
             photometric="minisblack" if page.ndim == 2 else "rgb",

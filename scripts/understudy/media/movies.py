@@ -15,7 +15,7 @@ from understudy.errors import DeliverableError, PlateError
 from understudy.media import colour, movie, probe_movie, timecode, yuv
 from understudy.media.plate import Plate
 
-THREADS = 4
+THREADS = 2
 """Encoder threads: x264's output depends on their number, so it never follows the machine's cores."""
 
 _CODES = {

@@ -140,9 +140,16 @@ class Codes:
     def sampled(self, rows: slice, columns: slice) -> Codes:
         """Some rows and columns, each pixel with a chroma of its own, repeated."""
         across, down = self._steps
-        at_y, at_x = (np.arange(length)[side] for length, side in zip(self.shape, (rows, columns), strict=True))
-        cb, cr = (plane.take(at_y // down, axis=0).take(at_x // across, axis=1) for plane in (self.cb, self.cr))
-        return replace(self, y=self.y[rows, columns], cb=cb, cr=cr)
+        (top, bottom, by), (left, right, over) = (
+            side.indices(length) for side, length in zip((rows, columns), self.shape, strict=True)
+        )
+        place = slice(top % down, None, by), slice(left % across, None, over)
+        planes = []
+        for plane in (self.cb, self.cr):
+            part = plane[top // down : -(-bottom // down), left // across : -(-right // across)]
+            whole = cv2.resize(part, None, fx=across, fy=down, interpolation=cv2.INTER_NEAREST)
+            planes.append(whole[place][: len(range(top, bottom, by)), : len(range(left, right, over))])
+        return replace(self, y=self.y[rows, columns], cb=planes[0], cr=planes[1])
 
     def _part(self, box: Box) -> Codes:
         left, top, right, bottom = box

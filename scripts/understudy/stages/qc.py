@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,14 @@ def qc(job: Job) -> Facts:
         ):
             for number in range(first, last + 1):
                 stored, changed = frames.stored(number), made.patches(number)
+                shown = [replace(patch, pixels=to_display(patch.pixels, plate)) for patch in changed]
                 whole = np.zeros((plate.height, plate.width), np.uint8)
                 for cut in (cut for cut in cuts if cut.frame == number):
                     track, matte = tracks[cut.track], unit(mattes[cut.page])
                     whole[cut.region] = np.maximum(whole[cut.region], quantise(matte, "uint8"))
-                    before = crops[cut.page]
-                    after = before.copy()
-                    lay(after, cut.box[:2], changed)
-                    crop, result = to_display(before, plate), to_display(after, plate)
+                    crop = to_display(crops[cut.page], plate)
+                    result = crop.copy()
+                    lay(result, cut.box[:2], shown)
                     points = track.points[cut.index] - cut.corner
                     row = measure(crop, result, matte, points)
                     step = sample_step(points)
