@@ -37,6 +37,7 @@ rule encode:
     benchmark:
         "<work>/{shot}/benchmarks/encode.tsv"
     priority: urgency
+    threads: 2
     conda:
         "../envs/understudy.yaml"
     params:

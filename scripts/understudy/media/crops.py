@@ -87,7 +87,13 @@ class Reader:
     def __getitem__(self, index: int) -> np.ndarray:
         """Return a page as it was written. Raises PlateError where the file is damaged or has no such page."""
         with self._refusing():
-            return self._store.pages[index].asarray(maxworkers=1)
+            page = self._store.pages[index]
+            if page.compression != 1:
+                return page.asarray(maxworkers=1)
+            # What is not packed is there to be read: at half the cost of the general way.
+            file, (start,) = self._store.filehandle, page.dataoffsets
+            kind = self._store.byteorder + page.dtype.char
+            return file.read_array(kind, page.size, start).reshape(page.shape)
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from understudy.errors import DeliverableError
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
 from understudy.faces.tracks import Track
-from understudy.media.colour import quantise, to_display, unit
+from understudy.media.colour import to_display, unit
 from understudy.media.patches import lay
 from understudy.media.proxy import proxy, renewed, shrunk
 from understudy.qc import texture
@@ -86,8 +86,10 @@ def qc(job: Job) -> Facts:
                 shown = [replace(patch, pixels=to_display(patch.pixels, plate)) for patch in changed]
                 whole = np.zeros((plate.height, plate.width), np.uint8)
                 for cut in (cut for cut in cuts if cut.frame == number):
-                    track, matte = tracks[cut.track], unit(mattes[cut.page])
-                    whole[cut.region] = np.maximum(whole[cut.region], quantise(matte, "uint8"))
+                    track, layer = tracks[cut.track], mattes[cut.page]
+                    matte = unit(layer)
+                    seen = cv2.convertScaleAbs(layer, alpha=1 / 257)
+                    whole[cut.region] = np.maximum(whole[cut.region], seen)
                     crop = to_display(crops[cut.page], plate)
                     result = crop.copy()
                     lay(result, cut.box[:2], shown)
