@@ -40,7 +40,9 @@ def test_no_wedge_is_no_cell() -> None:
         ("mtach.light=1", "mtach.light: there is no stage 'mtach'\n  -> did you mean 'match'?"),
         ("track.smooth=0,1", "track.smooth cannot be wedged: it is not among what a frame goes through once"),
         ("qc.seam=1,2", "qc.seam cannot be wedged"),
-        ("matte.occluders=a,b", "matte.occluders is a list: it cannot be wedged"),
+        ("matte.combine=[hull],[box]", "matte.combine is a list of steps: it cannot be wedged"),
+        ("matte.occluders=a,b", "(matte.occluders): 'a' stands where a list belongs"),
+        ("match.restored=[0.5,0.5,0.6]", "(match.restored): "),
         ("match.light=0,7", "(match.light): 7 is out of range\n  -> allowed: from 0 to 1."),
         ("match.light=0,", "(match.light): nothing stands here"),
         ("match.light=low", "(match.light): 'low' is not a number"),
@@ -59,6 +61,13 @@ def test_refusals_name_the_setting(text: str, message: str) -> None:
         read_wedge(text)
     assert message in str(caught.value)
     assert str(caught.value).startswith("configuration, wedge")
+
+
+def test_lists_stand_in_brackets() -> None:
+    wedge = read_wedge("match.restored=[0.5,0.5],[0.7,0.8] matte.occluders=[],[xseg_1,xseg_2]")
+    assert [cell.settings["match"]["restored"] for cell in wedge.cells] == [[0.5, 0.5]] * 2 + [[0.7, 0.8]] * 2
+    assert [cell.settings["matte"]["occluders"] for cell in wedge.cells] == [[], ["xseg_1", "xseg_2"]] * 2
+    assert wedge.cells[0].words == ("match.restored=[0.5,0.5]", "matte.occluders=[]")
 
 
 def test_a_cells_value_holds_on_every_frame() -> None:

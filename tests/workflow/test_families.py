@@ -278,7 +278,7 @@ def test_another_share_runs_no_network_again(made: TestShow) -> None:
 
 
 def test_a_wedge_runs_a_network_once_for_all_cells_that_share_it(made: TestShow) -> None:
-    wedge = "enhance.model=gfpgan_1.4,codeformer matte.feather=0.05,0.1 match.restored=0.25,0.5"
+    wedge = "enhance.model=gfpgan_1.4,codeformer matte.feather=0.05,0.1 match.restored=[0.25,0.25],[0.5,0.5]"
     made.run("wedge", "--config", "only=mesh.codeformer", f"wedge={wedge}")
     facts = read_record(made.work / "mesh.codeformer" / "wedge.json").facts
     assert facts["cells"] == 8 and facts["made"] == {"faces": 2, "mattes": 4, "fits": 8}

@@ -17,7 +17,7 @@ from understudy.runtime.records import Record, read_record
 
 pytestmark = pytest.mark.slow
 FRAMES = 15
-RESTORED: dict[str, Any] = {"enhance": {"model": "gfpgan_1.4"}, "match": {"restored": 0.8}}
+RESTORED: dict[str, Any] = {"enhance": {"model": "gfpgan_1.4"}, "match": {"restored": [0.8, 0.8]}}
 LOOKS: dict[str, dict[str, Any]] = {
     "restored": RESTORED,
     "steadied": RESTORED | {"steady": {"window": 2}},

@@ -41,7 +41,8 @@ class Writer:
     def add(self, page: np.ndarray) -> None:
         """Add a page [h, w] or [h, w, 3|4] of uint8, uint16, float16 or float32.
 
-        Sizes and types may differ from page to page. Raises DeliverableError for any other type.
+        Sizes and types may differ from page to page. Raises DeliverableError for any other type, and where the disk is
+        full.
         """
         self.count += 1
         if page.dtype.name not in _KINDS or page.ndim not in (2, 3) or page.size == 0:
@@ -54,16 +55,23 @@ class Writer:
         if page.ndim == 2:
             predictor = "horizontal" if page.dtype.kind == "u" else "floatingpoint"
             packed = {"compression": "zstd", "compressionargs": {"level": 1}, "predictor": predictor}
-        self._store.write(
-            np.ascontiguousarray(page),
-            photometric="minisblack" if page.ndim == 2 else "rgb",
-            extrasamples=("unassalpha",) if page.ndim == 3 and page.shape[2] == 4 else None,
-            **packed,
-            rowsperstrip=page.shape[0],
-            software=False,
-            metadata=None,
-            contiguous=False,
-        )
+        try:
+            self._store.write(
+                np.ascontiguousarray(page),
+                photometric="minisblack" if page.ndim == 2 else "rgb",
+                extrasamples=("unassalpha",) if page.ndim == 3 and page.shape[2] == 4 else None,
+                **packed,
+                rowsperstrip=page.shape[0],
+                software=False,
+                metadata=None,
+                contiguous=False,
+            )
+        except OSError as error:
+            raise DeliverableError(
+                f"page {self.count} could not be stored ({error.strerror or 'only a part of it fitted'})",
+                where=str(self._path),
+                fix="check space and rights on that disk",
+            ) from error
 
 
 class Reader:

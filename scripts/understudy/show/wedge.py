@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -17,6 +18,8 @@ STAGES: Final = ("align", "swap", "enhance", "matte", "match", "composite")
 """Stages whose settings a wedge takes: those that a frame goes through once its faces are found."""
 MOST: Final = 64
 WHERE: Final = "configuration, wedge"
+BETWEEN: Final = re.compile(r",(?![^\[]*\])")
+"""A comma that does not stand in a list."""
 EXAMPLE: Final = 'write e.g. --config wedge="match.light=0,0.5,1 composite.blend=multiband,poisson"'
 
 
@@ -37,7 +40,7 @@ class Wedge:
 
 
 def read_wedge(text: str) -> Wedge:
-    """Read ``match.light=0,0.5,1 composite.blend=multiband,poisson``; empty for none.
+    """Read ``match.light=0,0.5,1 match.restored=[0.5,0.5],[0.8,0.8]``; empty for none.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def read_wedge(text: str) -> Wedge:
         _check_setting(stage, key)
         if (stage, key) in axes:
             raise ConfigError(f"{name} stands twice", where=WHERE, fix="list all of its values once")
-        axes[stage, key] = [(f"{name}={value}", _typed(stage, key, value)) for value in values.split(",")]
+        axes[stage, key] = [(f"{name}={value}", _typed(stage, key, value)) for value in BETWEEN.split(values)]
         typed = [value for _, value in axes[stage, key]]
         for index, value in enumerate(typed):
             if value in typed[:index]:
@@ -86,17 +89,19 @@ def _check_setting(stage: str, key: str) -> None:
     known = stages[stage]["properties"]
     if key not in known:
         raise ConfigError(f"there is no setting {stage}.{key}", where=WHERE, fix=nearest(key, known))
-    if known[key]["type"] == "array":
+    if known[key]["type"] == "array" and known[key]["items"]["type"] == "object":
         raise ConfigError(
-            f"{stage}.{key} is a list: it cannot be wedged",
+            f"{stage}.{key} is a list of steps: it cannot be wedged",
             where=WHERE,
             fix="make looks with one list each, and preview them",
         )
 
 
 def _typed(stage: str, key: str, value: str) -> Any:
-    """A value as its schema has it; checked."""
-    document = Document(WHERE, {stage: {key: value or None}}, {})
+    """A value as its schema has it; checked. A list stands in brackets."""
+    inside = value[1:-1] if value.startswith("[") and value.endswith("]") else None
+    given = (value or None) if inside is None else [entry for entry in inside.split(",") if entry]
+    document = Document(WHERE, {stage: {key: given}}, {})
     return conform(document, "settings")[stage][key]
 
 
