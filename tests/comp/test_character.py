@@ -339,3 +339,20 @@ def test_a_fit_finds_what_the_plate_has_and_nothing_else() -> None:
         for wanted in (True, False)
     )
     assert np.abs(with_it[0] - without[0])[coded.matte > 0.9].max() > 0.01
+
+
+@pytest.mark.parametrize("moving", [0.02, 0.0])
+def test_what_moves_with_the_picture_is_no_grain(moving: float) -> None:
+    """A photograph's own grain, filmed: it stays with the picture, and only what is new on every frame is given."""
+    rng = np.random.default_rng(3)
+    still = gaussian(rng.normal(0, 1, (240, 240)).astype(np.float32), 0.7)
+    still *= moving / still.std()
+    frames = [0.5 + still + rng.normal(0, 0.01, still.shape).astype(np.float32) for _ in range(6)]
+    whole = np.ones(still.shape, np.float32)
+    model = grain.measure([(np.dstack([frame] * 3), whole) for frame in frames])
+    assert model is not None
+    found = grain.lively(model, [(here, there, whole) for here, there in pairwise(frames)])
+    if moving:
+        assert min(model["sigma"]) > 0.018
+    assert found["sigma"] == pytest.approx([0.01] * len(found["sigma"]), rel=0.15)
+    assert grain.lively(model, []) == model

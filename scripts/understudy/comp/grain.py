@@ -175,6 +175,32 @@ def measure(samples: Sequence[tuple[Image, Image]]) -> dict[str, Any] | None:
     }
 
 
+def lively(model: Mapping[str, Any], pairs: Sequence[tuple[Image, Image, Image]]) -> dict[str, Any]:
+    """A model with no more grain than there is that changes from frame to frame.
+
+    Skin, cloth and the grain of a photograph that was filmed move with the picture; grain is another on every frame. Of
+    a variance v that two frames have a correlation c of, v (1 - c) is not the picture's: grain, and what the frames
+    miss each other by, so this bounds it from above.
+
+    Parameters
+    ----------
+    pairs:
+        (luma of a frame [h, w], of one beside it laid over it, matte of where to look). Correlation takes no harm from
+        what resampling the second did to its finest detail.
+    """
+    found = []
+    for here, there, weight in pairs:
+        where = flat(cv2.merge((here, here, here)), weight)
+        if where.sum() >= 4 * BLOCK**2:
+            one, other = ((grey - gaussian(grey, DETREND))[where].astype(np.float64) for grey in (here, there))
+            both = max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-12)
+            shared = float(np.clip(one @ other / both, 0, 1))
+            known = float(variance_at(model, gaussian(here, DETREND))[where].mean())
+            found.append((1 - shared) * float(np.mean(one**2)) / max(known, 1e-12))
+    share = min(float(np.median(found)), 1.0) if found else 1.0
+    return {**model, "sigma": [sigma * float(np.sqrt(share)) for sigma in model["sigma"]]}
+
+
 def kernel(covariance: F64) -> NDArray[np.complex64]:
     """Square root of the spectrum of an autocovariance [2 LAG + 1, 2 LAG + 1], for `numpy.fft.rfft2` of a tile."""
     # Whole up to half of the shifts, then falling: a narrower one would add to the finest frequencies.

@@ -13,10 +13,10 @@ from understudy.comp import character, grain, light, segments, solve, texture
 from understudy.comp.blend import blend, detail
 from understudy.comp.donor import donate
 from understudy.comp.matte import COARSE, skin
-from understudy.comp.resample import Image, enlarged, reduced
+from understudy.comp.resample import Image, enlarged, reduced, warp
 from understudy.comp.skin import forehead
 from understudy.comp.tones import Tones, tones
-from understudy.faces.geometry import iod
+from understudy.faces.geometry import STABLE, iod, similarity
 
 LOOK: Final = ("light", "texture", "grain", *character.LOOK)
 """Settings that the fit hands on to `finish`, which takes its own where it is given them."""
@@ -88,12 +88,16 @@ class Sample:
         Plate, float32 display RGB [h, w, 3].
     matte:
         float32 [h, w].
+    beside:
+        Plate of a frame beside it, display RGB [H, W, 3], and the performer's mesh there [468, 3]; None where that is
+        not known.
     """
 
     crop: Image
     face: Laid
     matte: Image
     moment: Moment
+    beside: tuple[Image, NDArray[np.floating]] | None = None
 
     @property
     def points(self) -> NDArray[np.floating]:
@@ -152,6 +156,19 @@ def _held(sample: Sample, blocks: Image, flat: Image) -> solve.Skin | None:
     return solve.skin_of(sample.crop, sample.matte, sample.points, where, flat, sample.moment.seed)
 
 
+def _pairs(samples: Sequence[Sample], skins: Sequence[Image]) -> list[tuple[Image, Image, Image]]:
+    """Luma of the plate's samples, and of the frames beside them as far as they are known, laid over by the face's own
+    motion, with the open skin."""
+    found = []
+    for sample, area in zip(samples, skins, strict=True):
+        if sample.beside is not None:
+            image, points = sample.beside
+            place = similarity(points[STABLE], sample.points[STABLE])
+            there = warp(texture.luma(image), place, area.shape[::-1])
+            found.append((texture.luma(sample.crop), there, area))
+    return found
+
+
 def fit(
     samples: Sequence[Sample], settings: Mapping[str, Any], seen: Sequence[Tones] = ()
 ) -> dict[str, Any]:
@@ -187,6 +204,8 @@ def fit(
     ]
     plain = [np.maximum(area, sample.matte == 0) for sample, area in zip(samples, skins, strict=True)]
     noise = grain.measure([(sample.crop, area) for sample, area in zip(samples, plain, strict=True)])
+    if noise is not None:
+        noise = grain.lively(noise, _pairs(samples, skins))
     noise = noise if grain.visible(noise) else None
     held = {
         k: skin

@@ -299,7 +299,9 @@ def of_track(rows: Sequence[Mapping[str, Any]], limits: Limits) -> Iterable[dict
             "action": "check focus and motion blur; give the shot a look with a steadier texture setting",
         }
     ratio = motion.warping(rows)
-    if ratio is not None and ratio > limits.warping:
+    # The same miss by a fraction of a pixel costs crisper skin more, in proportion to its energy.
+    crisper = max(measures.median([row.get("texture_index") for row in rows]) or 0.0, 0.0)
+    if ratio is not None and ratio > limits.warping * 10 ** (crisper / 10):
         yield ends(rows) | {
             "kind": "unsteady texture",
             "level": "warn",

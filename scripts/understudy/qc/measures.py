@@ -229,6 +229,12 @@ def rms(values: Sequence[Number]) -> Number:
     return math.sqrt(sum(value * value for value in known) / len(known)) if known else None
 
 
+def median(values: Sequence[Number]) -> Number:
+    """Median of what is known, ``None`` of nothing."""
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
 def spread(values: Sequence[Number]) -> Number:
     """Standard deviation of what is known, ``None`` of fewer than two."""
     known = [value for value in values if value is not None]

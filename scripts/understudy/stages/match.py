@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,27 @@ def looked_at(
                 yield cut.track, Sample(crop, made.of(cut).over(crop), unit(layers[cut.page]), moment)
 
 
+def beside(
+    job: Job, plate: Plate, cast: Tracks, sampled: set[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]:
+    """The plate's crop of the frame after each sampled one, or before it at a track's end, with its points.
+
+    Whatever chunk it lies in: by track and sampled frame.
+    """
+    wanted = {}
+    for name, frame in sampled:
+        step = 1 if frame + 1 in cast[name].frames else -1
+        wanted[name, frame + step] = name, frame
+    found = {}
+    for source in job.records("crops"):
+        cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
+        with opened(source, "crops.tif", cuts) as crops:
+            for cut in cuts:
+                points = cut.inside(cast[cut.track].points)
+                found[wanted[cut.track, cut.frame]] = to_display(crops[cut.page], plate), points
+    return found
+
+
 def match(job: Job) -> Facts:
     """Fit each cast track: texture and grain on a few frames spread over the shot, colour on as many as it takes.
 
@@ -115,10 +137,12 @@ def match(job: Job) -> Facts:
         wanted |= {(name, frame) for name, track in cast.items() for frame in first_look(track, job.frames)}
     samples: dict[str, list[Sample]] = {name: [] for name in cast}
     seen: dict[str, list[Tones]] = {name: [] for name in cast}
+    near = beside(job, plate, cast, sampled)
     for name, sample in looked_at(job, plate, cast, wanted):
         seen[name].append(tones_of(sample, job.settings))
-        if (name, sample.moment.frame) in sampled:
-            samples[name].append(sample)
+        place = name, sample.moment.frame
+        if place in sampled:
+            samples[name].append(replace(sample, beside=near.get(place)))
     if job.settings["steady"]:
         missed = {(name, frame) for name, own in seen.items() for frame in second_look(own, job.frames)} - wanted
         for name, sample in looked_at(job, plate, cast, missed):
