@@ -9,9 +9,9 @@ import shipped
 from plates import portrait
 from trained import FIVES
 from understudy.comp.match import Laid, Moment, Sample
-from understudy.comp.matte import layers
+from understudy.comp.mattes.matte import layers
 from understudy.comp.resample import gaussian, warp
-from understudy.comp.texture import extent
+from understudy.comp.skin.texture import extent
 from understudy.faces.align import five_of_mesh
 from understudy.faces.geometry import CANONICAL, similarity
 

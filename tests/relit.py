@@ -14,7 +14,7 @@ from skimage import data
 
 from shipped import MATTE
 from understudy.comp.match import Laid, Moment, Sample
-from understudy.comp.matte import layers
+from understudy.comp.mattes.matte import layers
 from understudy.faces.geometry import CANONICAL
 from understudy.media.colour import from_linear, to_linear
 

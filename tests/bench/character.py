@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "demo", "tests")]
 
 from people import film, jpeg, onto, person, sample  # noqa: E402
-from understudy.comp import character, codec, grain, match, motion, sharpening, texture  # noqa: E402
+from understudy.comp import match  # noqa: E402
+from understudy.comp.camera import character, codec, grain, motion, sharpening  # noqa: E402
 from understudy.comp.resample import enlarged, gaussian, warp  # noqa: E402
+from understudy.comp.skin import texture  # noqa: E402
 from understudy.show.schema import defaults, schema  # noqa: E402
 
 PEOPLE = (("hopper", "astronaut"), ("astronaut", "hopper"))

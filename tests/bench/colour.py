@@ -22,9 +22,9 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from relit import SHOTS, Take, even, filmed  # noqa: E402
 from shipped import SHIPPED  # noqa: E402
-from understudy.comp import segments  # noqa: E402
 from understudy.comp.blend import blend  # noqa: E402
 from understudy.comp.match import Sample, finish, fit, tones_of  # noqa: E402
+from understudy.comp.tone import segments  # noqa: E402
 from understudy.faces.geometry import iod  # noqa: E402
 from understudy.qc.measures import colour_distance, delta_e, flicker, frame, lab, rms  # noqa: E402
 

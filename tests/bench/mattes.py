@@ -28,11 +28,11 @@ from shows import LOOKS, add_sequence, new_show  # noqa: E402
 import generated  # noqa: E402
 import plates  # noqa: E402
 from little import FIRST, LittleShot  # noqa: E402
-from understudy.comp import matte  # noqa: E402
-from understudy.comp.edges import guided  # noqa: E402
-from understudy.comp.occlusion import face_thumb, over_crop, suspicion, suspicion_reference  # noqa: E402
+from understudy.comp.mattes import matte  # noqa: E402
+from understudy.comp.mattes.edges import guided  # noqa: E402
+from understudy.comp.mattes.occlusion import face_thumb, over_crop, suspicion, suspicion_reference  # noqa: E402
+from understudy.comp.mattes.steady import alike, edge_motion, steadied  # noqa: E402
 from understudy.comp.resample import gaussian  # noqa: E402
-from understudy.comp.steady import alike, edge_motion, steadied  # noqa: E402
 from understudy.faces.files import read_tracks  # noqa: E402
 from understudy.faces.geometry import CANONICAL, to_face  # noqa: E402
 from understudy.media import crops  # noqa: E402

@@ -31,8 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from shipped import SHIPPED  # noqa: E402
-from understudy.comp import match, skin, texture  # noqa: E402
-from understudy.comp.matte import layers  # noqa: E402
+from understudy.comp import match  # noqa: E402
+from understudy.comp.mattes.matte import layers  # noqa: E402
+from understudy.comp.skin import patches, texture  # noqa: E402
 from understudy.faces.geometry import CANONICAL  # noqa: E402
 from understudy.media.stills import read_picture  # noqa: E402
 from understudy.qc import measures  # noqa: E402
@@ -108,7 +109,7 @@ def enhanced(of: Portrait, gain: float, seed: int = 5) -> Image:
     own = fine(of.image, of.size)
     noise = np.random.default_rng(seed).standard_normal(of.image.shape[:2]).astype(np.float32)
     noise = fine(cv2.GaussianBlur(noise, (0, 0), 0.9 * of.size / 512), of.size)
-    area = skin.patches(of.points, of.image.shape[:2])
+    area = patches.patches(of.points, of.image.shape[:2])
     level = float(np.sqrt(INVENTED * np.mean(texture.luma(own)[area] ** 2) / np.mean(noise[area] ** 2)))
     return of.image + np.float32(gain - 1) * own + np.float32(level) * noise[..., None]
 
@@ -214,7 +215,7 @@ def judge(case: Case, restored: list[float] = ANY, frames: int = 3) -> Verdict:
         for frame in range(frames)
     ]
     fitted = match.fit(samples, MATCH | {"restored": restored})
-    area = skin.patches(of.points, shape) & (matte > skin.LAID)
+    area = patches.patches(of.points, shape) & (matte > patches.LAID)
 
     def measured(new: Image, sample: match.Sample) -> dict[str, float]:
         return measures.texture_index(sample.crop, new, area, of.size)

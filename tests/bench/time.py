@@ -30,12 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "demo")]
 
 import plates  # noqa: E402
-from understudy.comp import texture  # noqa: E402
 from understudy.comp.flow import View, steadied  # noqa: E402
 from understudy.comp.lay import take  # noqa: E402
 from understudy.comp.match import Laid, Moment, Sample, finish, fit  # noqa: E402
-from understudy.comp.matte import layers  # noqa: E402
+from understudy.comp.mattes.matte import layers  # noqa: E402
 from understudy.comp.resample import gaussian, shrink_sigma, warp  # noqa: E402
+from understudy.comp.skin import texture  # noqa: E402
 from understudy.engines.base import NewFace  # noqa: E402
 from understudy.engines.pages import rim  # noqa: E402
 from understudy.faces.align import similarity  # noqa: E402

@@ -13,7 +13,7 @@ import plates
 from comp.helpers import noise
 from understudy.comp.flow import View, alike, along, blended, grid, seen, steadied, way
 from understudy.comp.resample import gaussian, warp
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 
 STILL = np.eye(2, 3)
 SIDE = 160

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from people import film, jpeg, person, sample
-from understudy.comp import match, motion, sharpening
+from understudy.comp import match
+from understudy.comp.camera import motion, sharpening
 from understudy.comp.paste import paste, same
 from understudy.media.colour import from_linear, quantise, to_display, to_linear
 from understudy.show.schema import schema

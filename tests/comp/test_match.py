@@ -11,9 +11,12 @@ import pytest
 import scipy.ndimage
 
 import shipped
-from understudy.comp import grain, light, match, texture
-from understudy.comp.matte import layers
+from understudy.comp import match
+from understudy.comp.camera import grain
+from understudy.comp.mattes.matte import layers
 from understudy.comp.resample import gaussian
+from understudy.comp.skin import texture
+from understudy.comp.tone import light
 from understudy.faces.geometry import CANONICAL
 
 MATTE = shipped.MATTE | {"erode": 0.04, "feather": 0.09}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from understudy.comp import occlusion, resample
+from understudy.comp import resample
+from understudy.comp.mattes import occlusion
 from understudy.faces.geometry import CANONICAL
 
 

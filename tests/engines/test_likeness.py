@@ -11,7 +11,7 @@ import pytest
 
 from shipped import MATCH, MATTE
 from understudy.comp.match import Laid, Moment, Sample, finish, fit
-from understudy.comp.matte import layers
+from understudy.comp.mattes.matte import layers
 from understudy.engines.base import FaceContext, TalentAtlas
 from understudy.engines.load import load_engine
 from understudy.faces import geometry as g

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from understudy.comp.skin import eyes, patches
-from understudy.comp.texture import extent
+from understudy.comp.skin.patches import eyes, patches
+from understudy.comp.skin.texture import extent
 from understudy.faces.geometry import CANONICAL
 from understudy.qc import texture
 

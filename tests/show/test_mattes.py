@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from understudy.comp.algebra import Step, step_of, usual
+from understudy.comp.mattes.algebra import Step, step_of, usual
 from understudy.show.mattes import ANYWHERE, reach, sourced
 from understudy.show.schema import defaults, schema
 

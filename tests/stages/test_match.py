@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.comp import colour
-from understudy.comp.segments import STRIDE, bends
-from understudy.comp.tones import Tones
+from understudy.comp.tone import colour
+from understudy.comp.tone.segments import STRIDE, bends
+from understudy.comp.tone.tones import Tones
 from understudy.faces.tracks import Track
 from understudy.stages.match import first_look, second_look, write_colour
 

@@ -12,7 +12,7 @@ import pytest
 
 import generated
 from little import FIRST, SIDE, UNIT, LittleShot
-from understudy.comp.steady import edge_motion
+from understudy.comp.mattes.steady import edge_motion
 from understudy.faces.geometry import to_face
 from understudy.media import crops, stills
 from understudy.media.plate import Plate

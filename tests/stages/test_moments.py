@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from understudy.comp import motion
+from understudy.comp.camera import motion
 from understudy.faces.geometry import CANONICAL, to_frame
 from understudy.stages.crops import Cut
 from understudy.stages.tracks import moment_of, motion_of

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.resample import Image, enlarged, gaussian, reduced, warp, weighted
-from understudy.comp.texture import FACE, luma
+from understudy.comp.skin.texture import FACE, luma
 from understudy.faces.geometry import inverse
 
 Matrix = NDArray[np.float64]

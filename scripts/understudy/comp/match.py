@@ -9,13 +9,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import character, grain, light, segments, solve, texture
 from understudy.comp.blend import blend, detail
-from understudy.comp.donor import donate
-from understudy.comp.matte import COARSE, skin
+from understudy.comp.camera import character, grain
+from understudy.comp.mattes.matte import COARSE, skin
 from understudy.comp.resample import Image, enlarged, reduced, warp
-from understudy.comp.skin import forehead
-from understudy.comp.tones import Tones, tones
+from understudy.comp.skin import solve, texture
+from understudy.comp.skin.donor import donate
+from understudy.comp.skin.patches import forehead
+from understudy.comp.tone import light, segments
+from understudy.comp.tone.tones import Tones, tones
 from understudy.faces.geometry import STABLE, iod, similarity
 
 LOOK: Final = ("light", "texture", "grain", *character.LOOK)
@@ -66,7 +68,8 @@ class Moment:
     seed:
         Of everything random; from shot, track and frame.
     motion:
-        How the face moves during the frame, [2, 3] in pixels of the crop (see `comp.motion`); None where it does not.
+        How the face moves during the frame, [2, 3] in pixels of the crop (see `comp.camera.motion`); None where it does
+        not.
     corner:
         Where the crop's upper left corner lies on the plate, (x, y) in pixels.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from understudy.comp.pyramid import collapse, gaussian_pyramid, laplacian_pyramid
 from understudy.comp.resample import Image, weighted
-from understudy.comp.texture import soft
+from understudy.comp.skin.texture import soft
 
 REACH: Final = 0.1
 """How far from the matte's edge, in IOD, a screened blend's correction has fallen to 1/e: hair and collar lie there."""

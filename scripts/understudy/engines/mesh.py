@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.features import (
+from understudy.comp.mattes.features import (
     CLOSED,
     EYES_FADE,
     MOUTH_FADE,

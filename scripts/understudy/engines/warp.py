@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.matte import depth, edge
+from understudy.comp.mattes.matte import depth, edge
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

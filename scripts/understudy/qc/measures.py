@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import texture
 from understudy.comp.resample import reduced
-from understudy.comp.skin import LAID, patches, polygon
+from understudy.comp.skin import texture
+from understudy.comp.skin.patches import LAID, patches, polygon
 from understudy.faces.geometry import OVAL, iod
 from understudy.qc.texture import skin_around, texture_index
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from understudy.comp.flow import NEAR, Matrix, alike, along, seen, slack, way
 from understudy.comp.resample import Image
-from understudy.comp.texture import FACE, extent, luma
+from understudy.comp.skin.texture import FACE, extent, luma
 from understudy.faces.geometry import inverse
 from understudy.qc.measures import FEWEST, STEP, Number
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import texture
 from understudy.comp.resample import Image
-from understudy.comp.skin import eyes
+from understudy.comp.skin import texture
+from understudy.comp.skin.patches import eyes
 
 Array = NDArray[np.floating]
 Area = NDArray[np.bool_]

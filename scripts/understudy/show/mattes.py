@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from understudy.comp.algebra import OPERATIONS, operations_of, step_of
+from understudy.comp.mattes.algebra import OPERATIONS, operations_of, step_of
 from understudy.errors import ConfigError
 
 SOURCES: Final = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from understudy.comp.algebra import new_edge
+from understudy.comp.mattes.algebra import new_edge
 from understudy.errors import ConfigError
 from understudy.show.document import Document, read_document
 from understudy.show.frames import FrameRanges, parse_frames

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.comp import features
+from understudy.comp.mattes import features
 from understudy.faces.tracks import Track
 from understudy.show.settings import settings_at
 from understudy.stages.crops import Cut
@@ -26,7 +26,7 @@ class Features:
         self._shares = {name: expression(track) for name, track in cast.items()} if measured else {}
 
     def keep(self, matte: np.ndarray, cut: Cut) -> np.ndarray:
-        """The matte [h, w] of a cut without what is kept of the plate (see `understudy.comp.features.keep`)."""
+        """The matte [h, w] of a cut without what is kept of the plate (see `understudy.comp.mattes.features.keep`)."""
         now = settings_at(self._settings, cut.frame)
         eyes, mouth = now["eyes"], now["mouth"]
         if cut.track in self._shares:

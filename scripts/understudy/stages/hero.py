@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from understudy.comp.texture import extent
+from understudy.comp.skin.texture import extent
 from understudy.faces.tracks import Track
 from understudy.media import stills
 from understudy.media.proxy import proxy

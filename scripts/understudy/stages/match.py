@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from understudy.comp.colour import to_cdl, to_cube
 from understudy.comp.match import Sample, fit, tones_of
-from understudy.comp.segments import NOTICE, STRIDE, bends, judged
-from understudy.comp.tones import Tones, ratio
+from understudy.comp.tone.colour import to_cdl, to_cube
+from understudy.comp.tone.segments import NOTICE, STRIDE, bends, judged
+from understudy.comp.tone.tones import Tones, ratio
 from understudy.faces.tracks import Track
 from understudy.media.colour import to_display, unit
 from understudy.media.plate import Plate

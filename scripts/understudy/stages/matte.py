@@ -13,12 +13,18 @@ import numpy as np
 
 from understudy.comp.lay import back, take
 from understudy.comp.match import Laid
-from understudy.comp.matte import COARSE, Drawn, changed, layers
-from understudy.comp.occlusion import face_thumb, over_crop, suspicion, suspicion_reference, suspicion_score
-from understudy.comp.parsing import harden, lesser, regions
+from understudy.comp.mattes.matte import COARSE, Drawn, changed, layers
+from understudy.comp.mattes.occlusion import (
+    face_thumb,
+    over_crop,
+    suspicion,
+    suspicion_reference,
+    suspicion_score,
+)
+from understudy.comp.mattes.parsing import harden, lesser, regions
+from understudy.comp.mattes.steady import GATE_REACH, alike, gate, steadied
 from understudy.comp.resample import enlarged, reduced, warp
-from understudy.comp.steady import GATE_REACH, alike, gate, steadied
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 from understudy.faces import geometry
 from understudy.faces.align import similarity
 from understudy.faces.geometry import STABLE, iod
@@ -129,7 +135,7 @@ class Seen:
 
 
 def usual_looks(views: Iterable[View]) -> dict[str, np.ndarray]:
-    """Each track's usual look (`comp.occlusion.suspicion_reference`) by some of its frames."""
+    """Each track's usual look (`comp.mattes.occlusion.suspicion_reference`) by some of its frames."""
     thumbs: dict[str, list[np.ndarray]] = {}
     for view in views:
         thumbs.setdefault(view.cut.track, []).append(_thumb(view))
@@ -146,7 +152,7 @@ def _thumb(view: View) -> np.ndarray:
 
 
 def layers_of(view: View, seen: Layers, roto: Sequence[tuple[Roto, Settings]], settings: Settings) -> Layers:
-    """The matte layers of one face (see `understudy.comp.matte.layers`), imported roto included."""
+    """The matte layers of one face (see `understudy.comp.mattes.matte.layers`), imported roto included."""
     frame, region, engine = view.cut.frame, view.cut.region, view.engine()
     drawn = [Drawn(source.read(frame)[region], **does) for source, does in roto]
     return layers(view.points, engine.shape, engine, view.crop, seen, drawn, settings_at(settings, frame))

@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from understudy.comp.occlusion import face_thumb, occlusion_reference, occlusion_scores
+from understudy.comp.mattes.occlusion import face_thumb, occlusion_reference, occlusion_scores
 from understudy.comp.resample import reduced
-from understudy.comp.texture import extent
+from understudy.comp.skin.texture import extent
 from understudy.errors import DeliverableError
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import iod
@@ -45,12 +45,12 @@ def save_jpeg(path: Path, image: np.ndarray) -> None:
 
 
 def add_occlusion(rows: list[dict[str, Any]], thumbs: list[np.ndarray]) -> None:
-    """Add the suspicion that something is in front of a face (`comp.occlusion.occlusion_scores`), track by track.
+    """Add the suspicion that something is in front of a face, track by track (`comp.mattes.occlusion`).
 
     Parameters
     ----------
     thumbs:
-        `comp.occlusion.face_thumb` of every row.
+        `comp.mattes.occlusion.face_thumb` of every row.
     """
     for name in {row["track"] for row in rows}:
         own = [index for index, row in enumerate(rows) if row["track"] == name]

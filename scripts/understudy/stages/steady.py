@@ -11,7 +11,7 @@ import numpy as np
 
 from understudy.comp.flow import View, steadied
 from understudy.comp.lay import take
-from understudy.comp.texture import extent
+from understudy.comp.skin.texture import extent
 from understudy.faces.tracks import Track
 from understudy.media import crops
 from understudy.media.colour import to_display

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from understudy.comp.texture import extent
+from understudy.comp.skin.texture import extent
 from understudy.faces.cast import References, cast
 from understudy.faces.detect import Face, landmarks_near
 from understudy.faces.files import read_faces, write_tracks

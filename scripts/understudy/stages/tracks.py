@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from understudy.comp.camera.motion import Matrix, seen_from
 from understudy.comp.match import Moment
-from understudy.comp.motion import Matrix, seen_from
 from understudy.faces.files import read_tracks
 from understudy.faces.geometry import to_face, to_frame
 from understudy.faces.tracks import Track
@@ -46,7 +46,7 @@ def seed_of(shot: str, track: str, frame: int) -> int:
 
 
 def motion_of(track: Track, index: int) -> Matrix:
-    """How the face moves during a frame of its track, [2, 3] in pixels of the frame; see `comp.motion`."""
+    """How the face moves during a frame of its track, [2, 3] in pixels of the frame; see `comp.camera.motion`."""
     first, last = max(index - 1, 0), min(index + 1, len(track.frames) - 1)
     rate = (track.transform[last] - track.transform[first]) / max(last - first, 1)
     here = track.transform[index]

@@ -11,9 +11,9 @@ import scipy.signal
 
 import shipped
 from relit import ON, SHOTS, Take, even, filmed
-from understudy.comp import segments
 from understudy.comp.match import Laid, Sample, finish, fit, tones_of
-from understudy.comp.tones import Tones, ratio
+from understudy.comp.tone import segments
+from understudy.comp.tone.tones import Tones, ratio
 from understudy.faces.geometry import iod
 from understudy.media.colour import from_linear, to_linear
 from understudy.qc.measures import colour_distance, delta_e, flicker, frame, lab, rms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from understudy.comp import matte
+from understudy.comp.mattes import matte
 from understudy.errors import ConfigError
 from understudy.faces.geometry import CANONICAL, LEFT_EYE, LIPS_OUTER, iod
 from understudy.show.schema import defaults, schema

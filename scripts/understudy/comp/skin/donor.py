@@ -7,8 +7,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from understudy.comp import texture
 from understudy.comp.resample import Image
+from understudy.comp.skin import texture
 
 SIGMA: Final = 4.0
 """Below this, in pixels of a face of 512, detail is the donor's."""

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 import generated
-from understudy.comp.parsing import FACE, LABELS, SOFT, harden, lesser, regions
+from understudy.comp.mattes.parsing import FACE, LABELS, SOFT, harden, lesser, regions
 from understudy.errors import ConfigError
 from understudy.runtime.cards import model_card
 from understudy.runtime.network import Network

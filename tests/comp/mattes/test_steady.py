@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from understudy.comp.steady import FADE, GATE_REACH, LINK, alike, edge_motion, gate, steadied
+from understudy.comp.mattes.steady import FADE, GATE_REACH, LINK, alike, edge_motion, gate, steadied
 
 
 def test_a_gate_opens_over_some_frames_and_is_open_where_it_must() -> None:

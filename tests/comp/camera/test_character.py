@@ -12,8 +12,10 @@ import scipy.fft
 
 import shipped
 from people import film, jpeg, onto, person, sample
-from understudy.comp import blend, character, codec, grain, match, motion, sharpening, texture
+from understudy.comp import blend, match
+from understudy.comp.camera import character, codec, grain, motion, sharpening
 from understudy.comp.resample import enlarged, gaussian, warp
+from understudy.comp.skin import texture
 
 LOOK = {"defocus": True, "shutter": 180, "sharpening": True, "codec": True}
 MATCH = shipped.MATCH

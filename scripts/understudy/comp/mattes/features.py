@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.matte import depth, edge
+from understudy.comp.mattes.matte import depth, edge
 from understudy.comp.resample import Image
 from understudy.faces.geometry import LEFT_EYE, LIPS_INNER, RIGHT_EYE, eye_open, iod, mouth_open
 

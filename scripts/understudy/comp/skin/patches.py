@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.matte import distance, edge
+from understudy.comp.mattes.matte import distance, edge
 from understudy.comp.resample import Image
 from understudy.faces.geometry import LEFT_EYE, RIGHT_EYE, iod
 

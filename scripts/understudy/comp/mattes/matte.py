@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import areas
-from understudy.comp.algebra import step_of, usual
-from understudy.comp.edges import guided, signed_distance
+from understudy.comp.mattes import areas
+from understudy.comp.mattes.algebra import step_of, usual
+from understudy.comp.mattes.edges import guided, signed_distance
 from understudy.comp.resample import Image, gaussian
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 from understudy.errors import ConfigError
 from understudy.faces.geometry import LEFT_BROW, LEFT_EYE, LIPS_OUTER, OVAL, RIGHT_BROW, RIGHT_EYE, iod
 

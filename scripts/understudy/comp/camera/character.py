@@ -1,7 +1,7 @@
 """The picture's character: focus, motion blur, sharpening and codec of the plate, measured once and put into new faces.
 
 Each acts only where the plate has it and the new face lacks it, in the order in which a camera does: focus and motion,
-sharpening, codec. Grain, which lies over the blend, is in `comp.grain`.
+sharpening, codec. Grain, which lies over the blend, is in `comp.camera.grain`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from understudy.comp import codec, motion, sharpening, texture
+from understudy.comp.camera import codec, motion, sharpening
 from understudy.comp.resample import Image, gaussian
+from understudy.comp.skin import texture
 
 if TYPE_CHECKING:
     from understudy.comp.match import Moment, Sample

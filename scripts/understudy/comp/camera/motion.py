@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.resample import Image, gaussian
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 
 Matrix = NDArray[np.float64]
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from understudy.comp.occlusion import face_thumb, over_crop, suspicion, suspicion_reference, suspicion_score
+from understudy.comp.mattes.occlusion import (
+    face_thumb,
+    over_crop,
+    suspicion,
+    suspicion_reference,
+    suspicion_score,
+)
 from understudy.faces.geometry import CANONICAL
 
 SHAPE = 190, 200

@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import grain, texture
+from understudy.comp.camera import grain
 from understudy.comp.resample import Image
-from understudy.comp.skin import LAID, patches
+from understudy.comp.skin import texture
+from understudy.comp.skin.patches import LAID, patches
 
 F64 = NDArray[np.float64]
 

@@ -13,9 +13,10 @@ import scipy.ndimage
 import scipy.optimize
 
 import shipped
-from understudy.comp import match, solve, texture
-from understudy.comp.matte import layers
+from understudy.comp import match
+from understudy.comp.mattes.matte import layers
 from understudy.comp.resample import gaussian
+from understudy.comp.skin import solve, texture
 from understudy.faces.geometry import CANONICAL
 
 SHAPE = (380, 400)

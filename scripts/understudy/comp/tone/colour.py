@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.comp import lattice, transport
-from understudy.comp.light import FLOOR, LIMITS
+from understudy.comp.tone import lattice, transport
+from understudy.comp.tone.light import FLOOR, LIMITS
 from understudy.errors import ConfigError
 
 F64 = NDArray[np.float64]

@@ -11,7 +11,7 @@ from skimage import data
 from skimage.color import lab2rgb, rgb2lab
 from skimage.exposure import match_histograms
 
-from understudy.comp import colour, lattice
+from understudy.comp.tone import colour, lattice
 from understudy.errors import ConfigError
 
 MODES = (*colour.UNTOUCHED, *colour.LINEAR, *colour.FREE)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.grain import finest
+from understudy.comp.camera.grain import finest
 from understudy.comp.resample import Image, gaussian
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 
 REACH: Final = 9
 """Pixels on either side of an edge that are looked at."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from understudy.comp import transport
+from understudy.comp.tone import transport
 
 
 def clouds() -> tuple[np.ndarray, np.ndarray]:

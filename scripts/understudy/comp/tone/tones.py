@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp.light import FLOOR
 from understudy.comp.resample import Image, reduced
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
+from understudy.comp.tone.light import FLOOR
 
 F64 = NDArray[np.float64]
 

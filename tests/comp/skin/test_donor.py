@@ -9,10 +9,11 @@ import pytest
 import scipy.ndimage
 
 import shipped
-from understudy.comp import match, texture
-from understudy.comp.donor import donate
-from understudy.comp.matte import layers
+from understudy.comp import match
+from understudy.comp.mattes.matte import layers
 from understudy.comp.resample import gaussian
+from understudy.comp.skin import texture
+from understudy.comp.skin.donor import donate
 from understudy.faces.geometry import CANONICAL
 
 SHAPE = (380, 400)

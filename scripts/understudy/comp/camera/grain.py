@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.resample import Image, gaussian, weighted
-from understudy.comp.texture import luma
+from understudy.comp.skin.texture import luma
 
 F64 = NDArray[np.float64]
 

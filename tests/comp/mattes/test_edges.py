@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from understudy.comp.edges import EPSILON, guided, signed_distance
-from understudy.comp.matte import edge
+from understudy.comp.mattes.edges import EPSILON, guided, signed_distance
+from understudy.comp.mattes.matte import edge
 
 
 def disc(radius: float, x: float, y: float, soft: float, side: int = 100) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,16 @@ import pytest
 
 from comp.helpers import face
 from understudy.comp.blend import blend
-from understudy.comp.features import CLOSED, EYES_FADE, LIDS, LIPS, keep, lids_closed, lips_apart, transition
+from understudy.comp.mattes.features import (
+    CLOSED,
+    EYES_FADE,
+    LIDS,
+    LIPS,
+    keep,
+    lids_closed,
+    lips_apart,
+    transition,
+)
 from understudy.faces.geometry import LEFT_EYE, LIPS_INNER, RIGHT_EYE, eye_open, iod, mouth_open
 
 SHAPE = (200, 200)

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.comp import colour
-from understudy.comp.light import FLOOR, LIMITS
 from understudy.comp.resample import Image
-from understudy.comp.tones import Tones, ratio
+from understudy.comp.tone import colour
+from understudy.comp.tone.light import FLOOR, LIMITS
+from understudy.comp.tone.tones import Tones, ratio
 
 F64 = NDArray[np.float64]
 

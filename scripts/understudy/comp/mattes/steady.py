@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.comp.edges import signed_distance
+from understudy.comp.mattes.edges import signed_distance
 from understudy.comp.resample import Image, gaussian, warp
 
 ON, OFF = 0.6, 0.4

@@ -1,0 +1,1 @@
+"""What the plate's lens, shutter, codec and film did, done to the new face."""

@@ -1,0 +1,1 @@
+"""Where the new face is laid: layers, edges, what covers it."""

@@ -1,0 +1,1 @@
+"""Skin texture, measured and solved."""

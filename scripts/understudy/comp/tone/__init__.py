@@ -1,0 +1,1 @@
+"""The plate's colour and light on the new face."""
