@@ -36,6 +36,7 @@ from understudy.comp.match import Laid, Moment, Sample, finish, fit  # noqa: E40
 from understudy.comp.mattes.matte import layers  # noqa: E402
 from understudy.comp.resample import gaussian, shrink_sigma, warp  # noqa: E402
 from understudy.comp.skin import texture  # noqa: E402
+from understudy.comp.skin.patches import patches  # noqa: E402
 from understudy.engines.base import NewFace  # noqa: E402
 from understudy.engines.pages import rim  # noqa: E402
 from understudy.faces.align import similarity  # noqa: E402
@@ -119,7 +120,7 @@ def pages_of(shot: Shot, track: Track, cuts: Sequence[Cut]) -> Iterator[tuple[np
         plate = take(crop, transform, SIDE)
         soft = gaussian(plate, shrink_sigma(NETWORK / SIDE))
         points = cut.inside(track.points)[:, :2] @ transform[:, :2].T + transform[:, 2]
-        skin = measures.skin(points, (SIDE, SIDE))
+        skin = patches(points, (SIDE, SIDE))
         strength = strength or OVERSHOOT * float(np.std(texture.luma(plate - soft)[skin]))
         to_crop = shot.matrices[cut.frame - 1].copy()
         to_crop[:, 2] -= cut.corner[:2]
