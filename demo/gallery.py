@@ -34,14 +34,15 @@ ROOT = Path(__file__).resolve().parents[1]
 GAP = 8
 CLOSE = "sh010"
 """The shot that every stage is shown on; of the others only what becomes of them."""
+CHARACTER: dict[str, Any] = {"defocus": False, "shutter": 0, "sharpening": False, "codec": False}
 OFF: dict[str, dict[str, Any]] = {
-    "match": {"colour": "none", "light": 0.0, "texture": False, "grain": "none"},
-    "composite": {"light": 0.0, "texture": False, "grain": "none", "blend": "alpha"},
+    "match": {"colour": "none", "light": 0.0, "texture": False, "grain": "none"} | CHARACTER,
+    "composite": {"light": 0.0, "texture": False, "grain": "none", "blend": "alpha"} | CHARACTER,
 }
 """Settings under which a new face is only laid over the plate by its matte."""
 ON: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("colour", (("match", "colour"), ("match", "light"), ("composite", "light"))),
-    ("texture", (("match", "texture"), ("composite", "texture"))),
+    ("texture", tuple((stage, name) for name in ("texture", *CHARACTER) for stage in ("match", "composite"))),
     ("blend", (("composite", "blend"),)),
     ("grain", (("match", "grain"), ("composite", "grain"))),
 )
