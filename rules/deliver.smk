@@ -37,9 +37,9 @@ rule encode:
     benchmark:
         "<work>/{shot}/benchmarks/encode.tsv"
     priority: urgency
-    threads: 2
     conda:
         "../envs/understudy.yaml"
+    threads: 2
     params:
         job=job("encode"),
     script:
