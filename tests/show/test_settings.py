@@ -148,7 +148,7 @@ def test_ranges_win_over_keys_and_keys_over_the_shots_value() -> None:
 
 
 def _code(root: Path, *rooms: str) -> str:
-    files = [path for room in rooms for path in sorted((root / "scripts/understudy" / room).glob("*.py"))]
+    files = [path for room in rooms for path in sorted((root / "scripts/understudy" / room).rglob("*.py"))]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
