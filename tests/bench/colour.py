@@ -35,8 +35,7 @@ LIMIT = 2.0
 
 def look(**changes: Any) -> dict[str, Any]:
     """The shipped look, without texture and grain, which this is not about."""
-    known = {name: SHIPPED["match"][name] for name in ("colour", "steady", "light", "restored")}
-    return known | {"texture": False, "grain": "none"} | changes
+    return SHIPPED["match"] | {"texture": False, "grain": "none"} | changes
 
 
 def finished(shot: list[Sample], settings: dict[str, Any], mode: str = "multiband") -> list[np.ndarray]:
