@@ -110,18 +110,17 @@ def beside(
 
     Whatever chunk it lies in: by track and sampled frame.
     """
-    wanted = {}
-    for name, frame in sampled:
-        step = 1 if frame + 1 in cast[name].frames else -1
-        wanted[name, frame + step] = name, frame
+    wanted = {(name, frame): frame + (1 if frame + 1 in cast[name].frames else -1) for name, frame in sampled}
+    near = {(name, other) for (name, _), other in wanted.items()}
     found = {}
     for source in job.records("crops"):
-        cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in wanted]
+        cuts = [cut for cut in read_cuts(source) if (cut.track, cut.frame) in near]
         with opened(source, "crops.tif", cuts) as crops:
             for cut in cuts:
                 points = cut.inside(cast[cut.track].points)
-                found[wanted[cut.track, cut.frame]] = to_display(crops[cut.page], plate), points
-    return found
+                found[cut.track, cut.frame] = to_display(crops[cut.page], plate), points
+    # On a short track one frame may lie beside two.
+    return {(name, frame): found[name, other] for (name, frame), other in wanted.items() if (name, other) in found}
 
 
 def match(job: Job) -> Facts:
