@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from understudy.errors import ModelError
@@ -31,6 +33,15 @@ def shared() -> Path:
     if not (folder / "plates").is_dir():
         pytest.skip("no shared test footage beside the checkout (set UNDERSTUDY_SHARED to its folder)")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As `runtime.job` has it."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
 
 
 def delivered() -> dict[str, Any]:

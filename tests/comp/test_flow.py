@@ -15,18 +15,11 @@ from understudy.comp.flow import View, alike, along, blended, grid, seen, steadi
 from understudy.comp.resample import gaussian, warp
 from understudy.comp.skin.texture import luma
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STILL = np.eye(2, 3)
 SIDE = 160
 GRAIN = 0.006
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As `runtime.job` has it."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(before)
 
 
 def skin(shift: tuple[float, float] = (0.0, 0.0), grain: int | None = None) -> np.ndarray:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import cv2
 import numpy as np
 import pytest
 
@@ -13,20 +10,13 @@ from understudy.comp.resample import warp
 from understudy.qc import motion
 from understudy.qc.motion import EVERY, Sight, Watch, pair, warping, watched
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STILL = np.eye(2, 3)
 POINTS = np.array([[10, 10], [110, 130]], np.float32)
 SHAPE = (150, 130)
 MATTE = np.zeros(SHAPE, np.float32)
 MATTE[20:130, 15:115] = 1
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As `runtime.job` has it."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(before)
 
 
 def face(shift: float = 0.0) -> np.ndarray:
