@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import rise
 from understudy.comp.mattes.matte import depth, edge
 
 F32 = NDArray[np.float32]
@@ -19,8 +20,7 @@ SUBPIXEL = 6  # bits of fraction that cv2.fillConvexPoly is given
 
 def smoothstep(value: F64 | F32, low: float, high: float) -> F64:
     """0 at or below `low`, 1 at or above `high`, 3t^2 - 2t^3 between; falls instead where `high` < `low`."""
-    t = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return rise((np.asarray(value, np.float64) - low) / (high - low))
 
 
 def facing(points: F64, triangles: Int) -> F64:

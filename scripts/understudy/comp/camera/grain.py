@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import rise
 from understudy.comp.resample import Image, gaussian, weighted
 from understudy.comp.skin.texture import luma
 
@@ -342,8 +343,7 @@ def reusable(plate: Image, model: Mapping[str, Any]) -> tuple[Image, Image]:
     xx, xy, yy = (gaussian(product, WINDOW) for product in (x * x, x * y, y * y))
     directed = np.sqrt(np.square(xx - yy) + 4 * xy * xy) / cv2.max(xx + yy, 1e-12)
     over = [(value - low) / (high - low) for value, (low, high) in ((strength, STRONG), (directed, DIRECTED))]
-    t = np.clip(np.maximum(*over), 0, 1)
-    return noise, 1 - t * t * (3 - 2 * t)
+    return noise, 1 - rise(np.maximum(*over))
 
 
 def regrain(

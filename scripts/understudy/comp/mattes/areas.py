@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import rise
 from understudy.comp.resample import Image
 from understudy.faces.geometry import (
     LEFT_EYE,
@@ -76,5 +77,4 @@ def lower(points: NDArray[np.floating], shape: tuple[int, int]) -> Image:
     x = np.arange(shape[1], dtype=np.float32) + np.float32(0.5)
     y = np.arange(shape[0], dtype=np.float32)[:, None] + np.float32(0.5)
     below = np.float32(face[1, 0]) * x + np.float32(face[1, 1]) * y - np.float32(base)
-    t = np.clip(below / np.float32(SOFT) + np.float32(0.5), 0, 1)
-    return t * t * (3 - 2 * t)
+    return rise(below / np.float32(SOFT) + np.float32(0.5))

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import rise
 from understudy.comp.mattes.matte import depth, edge
 from understudy.comp.resample import Image
 from understudy.faces.geometry import LEFT_EYE, LIPS_INNER, RIGHT_EYE, eye_open, iod, mouth_open
@@ -73,8 +74,7 @@ def transition(distance: F64, on: float, off: float, fade: int) -> F64:
     frames = np.arange(len(distance), dtype=np.float64)
     last = np.maximum.accumulate(np.where(held, frames, -np.inf))
     following = np.minimum.accumulate(np.where(held, frames, np.inf)[::-1])[::-1]
-    t = np.clip(1 - np.minimum(frames - last, following - frames) / (fade + 1), 0, 1)
-    return t * t * (3 - 2 * t)
+    return rise(1 - np.minimum(frames - last, following - frames) / (fade + 1))
 
 
 def keep(matte: Image, points: NDArray[np.floating], eyes: float, mouth: float) -> Image:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.arrays import rise
 from understudy.comp.mattes import areas
 from understudy.comp.mattes.algebra import step_of, usual
 from understudy.comp.mattes.edges import guided, signed_distance
@@ -109,12 +110,6 @@ def edge(inside: Image, erode: float | Image, feather: float) -> Image:
     Cubic in between, with slope zero at both ends; ``feather`` is at least one pixel, which is an antialiased edge.
     """
     return rise((inside - np.asarray(erode, np.float32)) * np.float32(1 / max(feather, 1.0)))
-
-
-def rise(t: Image) -> Image:
-    """From 0 at 0 to 1 at 1, cubic, with slope zero at both ends and level beyond them."""
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def skin(points: NDArray[np.floating], shape: tuple[int, int], step: int) -> Image:
